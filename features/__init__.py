@@ -1,0 +1,1 @@
+"""Features: one compiled step per feature, replayed over history and called live."""

@@ -1,0 +1,1 @@
+"""Market data: instruments, events, bars, sources, the lake, quality gates, synthetic markets."""

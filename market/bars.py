@@ -1,0 +1,67 @@
+"""The bar: one schema for time, tick, volume, dollar, imbalance and run bars.
+
+Sources lack fields (many have only OHLCV): missing is NaN, never zero. Every field is eight bytes wide,
+so an array of bars is also, over the same memory, a matrix of float64 (`as_matrix`) whose first two
+columns are int64 times (`as_times`); compiled code reads the matrices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIELDS = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",  # base asset
+    "quote_volume",  # quote asset
+    "trade_count",
+    "taker_buy_volume",  # base asset bought by takers
+    "vwap",  # quote per base
+    "spread",  # quoted, at the close, quote per base
+    "bid_depth",  # base asset
+    "ask_depth",  # base asset
+    "order_flow_imbalance",  # base asset
+    "microprice",  # quote per base, at the close
+)
+PRICE_FIELDS = ("open", "high", "low", "close", "volume")
+BAR = np.dtype([("start", "<i8"), ("end", "<i8"), *[(field, "<f8") for field in FIELDS]])
+"""``start`` and ``end`` are nanoseconds UTC; the bar covers [start, end) and is available at ``end``."""
+
+WIDTH = len(FIELDS) + 2
+COLUMN = {name: number for number, name in enumerate(BAR.names or ())}
+"""The matrix column of each field."""
+
+
+def empty_bars(count: int) -> NDArray[np.void]:
+    """Bars with zero times and every value missing."""
+    bars = np.zeros(count, BAR)
+    for field in FIELDS:
+        bars[field] = np.nan
+    return bars
+
+
+def as_matrix(bars: NDArray[np.void]) -> NDArray[np.float64]:
+    """Bars as a (n, 16) float64 matrix over the same memory; columns 0 and 1 are bit patterns of times."""
+    return bars.view(np.float64).reshape(len(bars), WIDTH)
+
+
+def as_times(bars: NDArray[np.void]) -> NDArray[np.int64]:
+    """Bars as a (n, 16) int64 matrix over the same memory; only columns 0 and 1 are meaningful."""
+    return bars.view(np.int64).reshape(len(bars), WIDTH)
+
+
+def present_fields(bars: NDArray[np.void]) -> frozenset[str]:
+    """The fields that have a value in every bar.
+
+    Examples
+    --------
+    >>> bars = empty_bars(2)
+    >>> for field in PRICE_FIELDS:
+    ...     bars[field] = 1.0
+    >>> sorted(present_fields(bars))
+    ['close', 'high', 'low', 'open', 'volume']
+    """
+    return frozenset(field for field in FIELDS if len(bars) and not np.isnan(bars[field]).any())

@@ -1,0 +1,23 @@
+"""The errors of the market room. Each message names the offending thing, the limit, and what to do."""
+
+from __future__ import annotations
+
+
+class MarketError(ValueError):
+    """Base of every error the market room raises on purpose."""
+
+
+class InstrumentError(MarketError):
+    """An instrument's rules are inconsistent, or could overflow the exact arithmetic."""
+
+
+class SourceError(MarketError):
+    """A file or message cannot be read as market data."""
+
+
+class QualityError(MarketError):
+    """Data was read but fails a quality gate; nothing was stored."""
+
+
+class LakeError(MarketError):
+    """The lake has no such series, or its files disagree with its index."""

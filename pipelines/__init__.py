@@ -1,0 +1,1 @@
+"""Pipelines: typed configuration, Prefect flows, reports and the ``bot4`` command."""

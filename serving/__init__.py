@@ -1,0 +1,1 @@
+"""Serving: a verified bundle inside the trading loop, without any training library."""

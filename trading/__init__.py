@@ -1,0 +1,1 @@
+"""Trading: the compiled core, exact money, the simulated exchange, the journal and its replay."""
