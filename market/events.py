@@ -12,7 +12,7 @@ Payload fields by kind (unused fields are zero)::
     BOOK_LEVEL       side (+1 bid, -1 ask), price, quantity, update id
     BAR              open, high, low, close, volume, start, trades (-1 missing), taker-buy volume (-1 missing)
                      ts_event is the bar's end
-    SIGNAL           probability, expected move, barrier, expiry, bundle, row hash, volatility, bar end, position cap
+    SIGNAL           probability, expected move, barrier, expiry, bundle, row hash, volatility, bar end
                      moves are log returns in 1e-9; the expected move is that of the label at its exit
     ORDER_ACCEPTED   client id, venue id
     ORDER_REJECTED   client id, reason
@@ -22,7 +22,8 @@ Payload fields by kind (unused fields are zero)::
     TIMER            timer number
     CONTROL          action (a Control), reason (interned text), value
     GAP              first missing time, last missing time
-    SUBMIT_ORDER     client id, side, type, price, quantity, time in force, purpose, cause (seq), reduce only, trigger price
+    SUBMIT_ORDER     client id, side, type, price, quantity, time in force, purpose, cause (seq), reduce only,
+                     trigger price
     CANCEL_ORDER     client id, purpose, cause (seq)
     ORDER_DENIED     client id, reason, value, limit, cause (seq)
     STATE_DIGEST     first 64 bits of the core state's hash, records so far

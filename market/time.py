@@ -58,9 +58,7 @@ def parse_time(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise MarketError(
-            f"time {text!r} is not ISO 8601, such as '2025-01-31' or '2025-01-31T12:00'"
-        ) from None
+        raise MarketError(f"time {text!r} is not ISO 8601, such as '2025-01-31' or '2025-01-31T12:00'") from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     whole = int(moment.replace(microsecond=0).timestamp())
     return whole * SECOND + moment.microsecond * 1_000

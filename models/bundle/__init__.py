@@ -1,0 +1,1 @@
+"""The bundle: format, verification, graph runner, store. Loads no training library."""

@@ -1,0 +1,62 @@
+"""The panel: what every learner sees. One ``Series`` per instrument, one flat table of ``Samples``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """One instrument's bars and what was computed from them, row by row.
+
+    ``features`` has shape (n, f); a row with any NaN is before warm-up (or just after a hole) and is never
+    predicted from. Contiguous runs of finite rows are the stretches over which recurrent state is carried.
+    """
+
+    symbol: str
+    bars: NDArray[np.void]
+    features: NDArray[np.float64]
+    volatility: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Labelled decisions of all instruments, in (decision time, instrument) order; arrays of shape (n,).
+
+    ``instrument`` numbers the panel's series, ``row`` the bar within it. ``t0`` is the decision time (the
+    bar's end), ``start`` the time of the first executable price, ``t1`` the time the label is known.
+    ``label`` is 0 or 1, ``move`` the log return from start to exit, ``weight`` the average uniqueness.
+    """
+
+    instrument: NDArray[np.int64]
+    row: NDArray[np.int64]
+    t0: NDArray[np.int64]
+    start: NDArray[np.int64]
+    t1: NDArray[np.int64]
+    label: NDArray[np.int64]
+    move: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Series of several instruments on one grid of bars, and their samples."""
+
+    series: tuple[Series, ...]
+    feature_names: tuple[str, ...]
+    interval: int
+    samples: Samples
+
+    def rows(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The feature rows of some samples, shape (len(index), f)."""
+        out = np.empty((len(index), len(self.feature_names)))
+        for number, series in enumerate(self.series):
+            mine = self.samples.instrument[index] == number
+            out[mine] = series.features[self.samples.row[index[mine]]]
+        return out

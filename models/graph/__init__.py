@@ -1,0 +1,1 @@
+"""Every member, the stacker and the calibration as one ONNX graph."""

@@ -1,0 +1,60 @@
+"""What a member of the ensemble is: fitted on some samples, predicting over history, exported to a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.dataset import Panel
+from models.graph.part import GraphPart
+
+Progress = Callable[[str, float], None]
+"""Called with what is going on and the fraction done, between 0 and 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitRecord:
+    """What fitting left behind for people: learning curves and feature importance, by name."""
+
+    curves: Mapping[str, list[float]] = field(default_factory=dict)
+    importance: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FittedMember(Protocol):
+    """A trained member."""
+
+    name: str
+    record: FitRecord
+
+    def predict(self, panel: Panel, instrument: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """P(label = 1) by the native library at consecutive ``rows`` of one series, state zero before the first.
+
+        A row with a NaN gives NaN and resets the state, exactly as `models.bundle.runner.GraphRunner` does.
+        """
+        ...
+
+    def part(self) -> GraphPart:
+        """The member as a graph fragment."""
+        ...
+
+
+class Member(Protocol):
+    """An untrained member with its hyperparameters."""
+
+    name: str
+
+    def fit(
+        self,
+        panel: Panel,
+        train: NDArray[np.int64],
+        validation: NDArray[np.int64],
+        seed: int,
+        progress: Progress | None = None,
+    ) -> FittedMember:
+        """Fit on the samples ``train``, stopping early by ``validation`` (indices into ``panel.samples``)."""
+        ...
