@@ -1,0 +1,1 @@
+"""Prefect flows: they schedule, cache, retry and show the stages."""

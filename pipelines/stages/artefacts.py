@@ -1,0 +1,110 @@
+"""Content-addressed artefacts: what a stage made, in a folder named by the digest of what it was made from.
+
+A stage's digest covers its inputs' digests, its part of the configuration and the code of the rooms it
+uses, so an unchanged stage finds its folder and does nothing. Folders appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ROOMS_OF_RESEARCH = ("market", "features", "models", "trading", "pipelines/stages")
+
+
+@cache
+def code_digest() -> str:
+    """A digest of the sources that decide what a stage makes."""
+    found = hashlib.sha256()
+    for room in ROOMS_OF_RESEARCH:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A finished artefact: its stage, its digest, its folder."""
+
+    stage: str
+    digest: str
+    folder: str
+
+    @property
+    def path(self) -> Path:
+        """The folder as a path."""
+        return Path(self.folder)
+
+    def array(self, name: str) -> NDArray[Any]:
+        """One saved array."""
+        return np.load(self.path / f"{name}.npy", allow_pickle=False)  # type: ignore[no-any-return]
+
+    def json(self, name: str) -> Any:
+        """One saved JSON document."""
+        return msgspec.json.decode((self.path / f"{name}.json").read_bytes())
+
+
+class Draft:
+    """An artefact being made: save arrays, documents and bytes by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def array(self, name: str, values: NDArray[Any]) -> None:
+        """Save one array as ``name.npy``."""
+        np.save(self.folder / f"{name}.npy", values, allow_pickle=False)
+
+    def json(self, name: str, value: Any) -> None:
+        """Save one document as ``name.json``."""
+        (self.folder / f"{name}.json").write_bytes(msgspec.json.encode(value, order="deterministic"))
+
+    def bytes(self, name: str, content: bytes) -> None:
+        """Save one file."""
+        (self.folder / name).write_bytes(content)
+
+
+class Artefacts:
+    """The artefact folders below one root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def digest(self, stage: str, *inputs: Any) -> str:
+        """The digest of a stage with these inputs (anything msgspec encodes, or other digests)."""
+        canonical = msgspec.json.encode([stage, code_digest(), *inputs], order="deterministic")
+        return hashlib.sha256(canonical).hexdigest()[:32]
+
+    def find(self, stage: str, digest: str) -> Artefact | None:
+        """A finished artefact, if there is one."""
+        folder = self.root / stage / digest
+        return Artefact(stage, digest, str(folder)) if folder.is_dir() else None
+
+    def make(self, stage: str, digest: str, build: Callable[[Draft], None]) -> Artefact:
+        """The artefact of this digest, built now unless it is there already."""
+        found = self.find(stage, digest)
+        if found is not None:
+            return found
+        parent = self.root / stage
+        parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{digest}-", dir=parent))
+        try:
+            build(Draft(scratch))
+            os.rename(scratch, parent / digest)
+        except OSError:
+            if self.find(stage, digest) is None:
+                raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return Artefact(stage, digest, str(parent / digest))

@@ -1,0 +1,112 @@
+"""Typed TOML: a file and its environment overrides, decoded into one frozen struct, or one clear error."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from pipelines.errors import ConfigError
+
+T = TypeVar("T")
+PREFIX = "BOT4__"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse one TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or it is not TOML (the line is named).
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration file {path}; conf/ has examples to start from") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+
+
+def override_value(text: str) -> Any:
+    """An override's value: TOML where it parses as such (numbers, booleans, lists), else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def apply_overrides(raw: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """Set ``section.key`` from each variable ``BOT4__SECTION__KEY``; return the dotted names that were set.
+
+    Examples
+    --------
+    >>> raw = {"validation": {"folds": 8}}
+    >>> apply_overrides(raw, {"BOT4__VALIDATION__FOLDS": "6"})
+    ['validation.folds']
+    >>> raw
+    {'validation': {'folds': 6}}
+    """
+    applied = []
+    for name in sorted(environment):
+        if not name.startswith(PREFIX):
+            continue
+        *sections, key = [part.lower() for part in name[len(PREFIX) :].split("__")]
+        table = raw
+        for section in sections:
+            table = table.setdefault(section, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"{name}: {section!r} is a value, not a section")
+        table[key] = override_value(environment[name])
+        applied.append(".".join([*sections, key]))
+    return applied
+
+
+def suggestion(message: str, kind: type) -> str:
+    """A "did you mean" for msgspec's unknown-field message; empty when nothing is close."""
+    found = re.search(r"unknown field `(\w+)`(?: - at `\$\.?([\w.]*)`)?", message)
+    if found is None:
+        return ""
+    for step in (found[2] or "").split("."):
+        if step:
+            fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+            kind = fields.get(step, kind)
+            if not issubclass(kind, msgspec.Struct):
+                return ""
+    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    close = difflib.get_close_matches(found[1], known, n=1)
+    return f"; did you mean `{close[0]}`?" if close else f"; known keys are {', '.join(known)}"
+
+
+def decode(raw: Mapping[str, Any], kind: type[T], source: str) -> T:
+    """Convert parsed TOML into ``kind``.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown (the nearest known one is named), missing, or of the wrong type.
+    """
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {error}{suggestion(str(error), kind)}") from None
+
+
+def load_toml(path: Path, kind: type[T], environment: Mapping[str, str] | None = None) -> T:
+    """Read, override from the environment, and decode one configuration file."""
+    raw = read_toml(path)
+    applied = apply_overrides(raw, os.environ if environment is None else environment)
+    source = f"{path} (with {', '.join(applied)} from the environment)" if applied else str(path)
+    return decode(raw, kind, source)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a struct's canonical JSON."""
+    return hashlib.sha256(msgspec.json.encode(msgspec.to_builtins(value), order="deterministic")).hexdigest()
