@@ -28,8 +28,15 @@ class FitRecord:
 class FittedMember(Protocol):
     """A trained member."""
 
-    name: str
-    record: FitRecord
+    @property
+    def name(self) -> str:
+        """The member's name, as in ``MEMBERS``."""
+        ...
+
+    @property
+    def record(self) -> FitRecord:
+        """What fitting left behind."""
+        ...
 
     def predict(self, panel: Panel, instrument: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """P(label = 1) by the native library at consecutive ``rows`` of one series, state zero before the first.
@@ -46,7 +53,10 @@ class FittedMember(Protocol):
 class Member(Protocol):
     """An untrained member with its hyperparameters."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The member's name, as in ``MEMBERS``."""
+        ...
 
     def fit(
         self,
