@@ -1,0 +1,140 @@
+"""LightGBM as a graph: the raw score, and the probability, bit for bit.
+
+How LightGBM decides at a numerical split (its ``tree.h``, ``NumericalDecision``), and what stands for it here:
+
+- a value with ``|x| <= 1e-35`` (a float32 constant) is read as zero: the graph replaces it;
+- missing type *none*: NaN is read as zero, so it goes where zero goes;
+- missing type *NaN*: NaN goes to the default side;
+- missing type *zero* (``zero_as_missing``): NaN and zero go to the default side: the graph turns zero into NaN;
+- otherwise left if ``x <= threshold``, in float64.
+
+Leaves are added in float64, tree after tree; the probability is ``1 / (1 + exp(-sigmoid * score))``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.graph.errors import GraphError
+from models.graph.operators import GraphBuilder, tensor
+from models.graph.part import FEATURES, PROBABILITY, GraphPart
+from models.graph.trees import Comparison, Tree, add_trees
+
+ZERO = float(np.float32(1e-35))
+"""LightGBM's ``kZeroThreshold``."""
+CATEGORICAL, DEFAULT_LEFT = 1, 2
+MISSING_ZERO, MISSING_NAN = 1, 2
+
+
+def lightgbm_part(name: str, booster: Any, features: int) -> GraphPart:
+    """A binary LightGBM booster as a graph fragment.
+
+    Parameters
+    ----------
+    name
+        The member's name.
+    booster
+        A ``lightgbm.Booster``; where early stopping found a best iteration, the trees up to it are taken, as
+        ``booster.predict`` does.
+    features
+        The number of feature columns, f.
+
+    Raises
+    ------
+    GraphError
+        If the booster is not binary with float64 splits: categorical splits, linear trees, averaged (random forest)
+        output, several classes, another objective; or has another number of features.
+
+    Notes
+    -----
+    The source is the library's own text format, whose numbers have 17 digits and so are read back exactly.
+    """
+    header, blocks = _sections(booster.model_to_string())
+    scale = _sigmoid(name, header, features)
+    names = header["feature_names"].split(" ")
+    tables = [_table(name, block, names) for block in blocks]
+    flushed = _flushed(name, tables, names)
+
+    builder = GraphBuilder()
+    small = builder.add("LessOrEqual", builder.add("Abs", FEATURES), builder.constant(ZERO))
+    row = builder.add("Where", small, builder.constant(flushed.reshape(1, -1)), FEATURES)
+    score = add_trees(builder, [_tree(table) for table in tables], Comparison.AT_MOST, row)
+    score = builder.add("Reshape", score, _shape_one(builder))
+    margin = score if scale == 1.0 else builder.add("Mul", score, builder.constant(scale))
+    builder.logistic(margin, output=PROBABILITY)
+    return GraphPart(name, builder.model(name, [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1,))]))
+
+
+def _shape_one(builder: GraphBuilder) -> str:
+    return builder.constant(np.array([1]), "int64")
+
+
+def _sections(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """The header and one mapping per tree of LightGBM's text format."""
+    body = text.split("\nend of trees", 1)[0]
+    head, *trees = body.split("\nTree=")
+    return _pairs(head), [_pairs(tree) for tree in trees]
+
+
+def _pairs(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        found[key] = value
+    return found
+
+
+def _sigmoid(name: str, header: Mapping[str, str], features: int) -> float:
+    """The factor inside the logistic function; refuses what this graph is not."""
+    objective = header.get("objective", "none").split(" ")
+    if objective[0] != "binary" or header.get("num_class") != "1" or "average_output" in header:
+        raise GraphError(
+            f"{name}: objective {' '.join(objective)!r} with {header.get('num_class')} class(es)"
+            f"{', averaged' if 'average_output' in header else ''} is not supported; train with objective 'binary'"
+        )
+    found = int(header["max_feature_idx"]) + 1
+    if found != features:
+        raise GraphError(f"{name}: the booster was trained on {found} features, the feature set has {features}")
+    options = dict(option.split(":", 1) for option in objective[1:] if ":" in option)
+    return float(options.get("sigmoid", "1"))
+
+
+def _table(name: str, block: Mapping[str, str], features: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """A tree's columns as arrays; refuses categorical splits and linear leaves by name."""
+    if block.get("is_linear", "0") != "0":
+        raise GraphError(f"{name}: linear trees have no exact graph; train with linear_tree=False")
+    splits = int(block["num_leaves"]) - 1
+    integers = ("split_feature", "decision_type", "left_child", "right_child")
+    table: dict[str, NDArray[Any]] = {key: np.array(block[key].split() if splits else [], np.int64) for key in integers}
+    table["threshold"] = np.array(block["threshold"].split() if splits else [], np.float64)
+    table["leaf_value"] = np.array(block["leaf_value"].split(), np.float64)
+    categorical = (table["decision_type"] & CATEGORICAL) != 0
+    if categorical.any():
+        column = features[int(table["split_feature"][categorical][0])]
+        raise GraphError(f"{name}: categorical split on {column!r}; pass it as a number instead of a category")
+    return table
+
+
+def _flushed(name: str, tables: Sequence[Mapping[str, NDArray[Any]]], features: Sequence[str]) -> NDArray[np.float64]:
+    """What a value read as zero becomes, per feature (f,): zero, or NaN where zero means missing."""
+    feature = np.concatenate([table["split_feature"] for table in tables])
+    zero = (np.concatenate([table["decision_type"] for table in tables]) >> 2) == MISSING_ZERO
+    missing = np.bincount(feature[zero], minlength=len(features)) > 0
+    mixed = missing & (np.bincount(feature[~zero], minlength=len(features)) > 0)
+    if mixed.any():
+        column = features[int(np.argmax(mixed))]
+        raise GraphError(f"{name}: zero is missing in some splits on {column!r} and a number in others; train anew")
+    return np.where(missing, np.nan, 0.0)
+
+
+def _tree(table: Mapping[str, NDArray[Any]]) -> Tree:
+    kind, threshold = table["decision_type"], table["threshold"]
+    default_left = (kind & DEFAULT_LEFT) != 0
+    # Missing type none reads NaN as zero, which goes left where the threshold is not below zero.
+    missing_left = np.where((kind >> 2) == 0, threshold >= 0.0, default_left)
+    leaves = table["leaf_value"]
+    return Tree(table["split_feature"], threshold, missing_left, table["left_child"], table["right_child"], leaves)

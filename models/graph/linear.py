@@ -1,0 +1,49 @@
+"""Logistic regression on scaled, clipped features as a graph, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from models.graph.errors import GraphError
+from models.graph.operators import GraphBuilder, tensor
+from models.graph.part import FEATURES, PROBABILITY, GraphPart
+
+
+def linear_part(
+    name: str, mean: ArrayLike, scale: ArrayLike, clip: float, coefficients: ArrayLike, intercept: float
+) -> GraphPart:
+    """``logistic(clip((x - mean) / scale, -clip, clip) · coefficients + intercept)``.
+
+    Parameters
+    ----------
+    name
+        The member's name.
+    mean, scale, coefficients
+        Shape (f,); ``scale`` positive.
+    clip
+        In scaled units; positive.
+    intercept
+        In logits.
+
+    Raises
+    ------
+    GraphError
+        If lengths differ, a number is not finite, or ``scale`` or ``clip`` is not positive.
+    """
+    columns = np.stack([np.asarray(column, np.float64).reshape(-1) for column in (mean, scale, coefficients)])
+    if not np.isfinite(columns).all() or not np.isfinite([clip, intercept]).all():
+        raise GraphError(f"{name}: mean, scale, coefficients, clip and intercept must be finite")
+    if not (columns[1] > 0.0).all() or not clip > 0.0:
+        raise GraphError(f"{name}: the smallest scale is {columns[1].min()} and clip {clip}; both must be positive")
+
+    builder = GraphBuilder()
+    centred = builder.add("Sub", FEATURES, builder.constant(columns[:1]))
+    scaled = builder.add("Div", centred, builder.constant(columns[1:2]))
+    cut = builder.add("Clip", scaled, builder.constant(-clip), builder.constant(clip))
+    product = builder.add("MatMul", cut, builder.constant(columns[2].reshape(-1, 1)))
+    margin = builder.add("Reshape", product, builder.constant(np.array([1]), "int64"))
+    margin = builder.add("Add", margin, builder.constant(np.array([intercept])))
+    builder.logistic(margin, output=PROBABILITY)
+    inputs, outputs = [tensor(FEATURES, (1, columns.shape[1]))], [tensor(PROBABILITY, (1,))]
+    return GraphPart(name, builder.model(name, inputs, outputs))

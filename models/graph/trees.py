@@ -1,0 +1,131 @@
+"""Decision trees as one ``ai.onnx.ml`` 5 ``TreeEnsemble``, whose thresholds keep the library's own precision.
+
+The usual converters write float32 thresholds rounded to nearest, so that rows on a threshold fall on the wrong
+side. This operator takes thresholds, leaves and input of one type, float32 or float64, and onnxruntime adds the
+leaves of a single row tree by tree in that type, starting from zero, as both libraries do: nothing is rounded anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from models.graph.operators import ML_DOMAIN, GraphBuilder
+
+
+class Comparison(IntEnum):
+    """When a row goes left (``nodes_modes`` of the operator)."""
+
+    AT_MOST = 0
+    BELOW = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tree:
+    """One tree: ``k`` splits and ``k + 1`` leaves (``k`` may be zero).
+
+    ``left`` and ``right`` hold the number of a split, or ``~leaf`` (negative) for a leaf, as LightGBM writes them.
+    ``missing_left`` tells where a NaN goes. Split 0 is the root.
+    """
+
+    feature: NDArray[np.int64]
+    threshold: NDArray[Any]
+    missing_left: NDArray[np.bool_]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    leaves: NDArray[Any]
+
+
+def single_leaf(value: float, dtype: str) -> Tree:
+    """A tree without a split: a constant, added in its turn."""
+    none = np.empty(0, np.int64)
+    return Tree(none, np.empty(0, dtype), np.empty(0, np.bool_), none, none, np.array([value], dtype))
+
+
+def add_trees(builder: GraphBuilder, trees: Sequence[Tree], comparison: Comparison, row: str) -> str:
+    """The sum of the trees' leaves for one row, shape (1, 1), in the type of the trees; returns its name.
+
+    Parameters
+    ----------
+    trees
+        In the order in which leaves are added; all of one dtype.
+    row
+        Name of the input tensor, shape (1, f), of the same dtype.
+    """
+    columns = [_columns(tree) for tree in trees]
+    splits = np.cumsum([0, *(len(column["feature"]) for column in columns)])
+    leaves = np.cumsum([0, *(len(tree.leaves) for tree in trees)])
+    merged = {key: np.concatenate([column[key] for column in columns]) for key in columns[0]}
+    for side in ("true", "false"):
+        offset = [np.where(c[f"{side}leaf"], leaves[i], splits[i]) for i, c in enumerate(columns)]
+        merged[f"{side}id"] = merged[f"{side}id"] + np.concatenate(offset)
+    return builder.add("TreeEnsemble", row, domain=ML_DOMAIN, **_attributes(merged, splits[:-1], trees, comparison))
+
+
+def split_points(model: onnx.ModelProto) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The distinct (feature, threshold) pairs of every tree in a graph, sorted.
+
+    Returns
+    -------
+    feature, threshold
+        Shapes (k,); thresholds of float32 trees are widened exactly.
+    """
+    pairs: set[tuple[int, float]] = set()
+    for node in model.graph.node:
+        if node.op_type == "TreeEnsemble":
+            values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+            thresholds = numpy_helper.to_array(values["nodes_splits"]).astype(np.float64)
+            pairs.update(zip(values["nodes_featureids"], thresholds.tolist(), strict=True))
+    ordered = sorted(pairs)
+    return np.array([pair[0] for pair in ordered], np.int64), np.array([pair[1] for pair in ordered])
+
+
+def _columns(tree: Tree) -> dict[str, NDArray[Any]]:
+    if len(tree.feature) == 0:
+        # The operator has no tree without a split: one split whose branches are the same leaf stands for it.
+        zero, leaf = np.zeros(1, np.int64), np.ones(1, np.bool_)
+        threshold = np.zeros(1, tree.leaves.dtype)
+        return dict(
+            feature=zero, threshold=threshold, missing=~leaf, trueid=zero, trueleaf=leaf, falseid=zero, falseleaf=leaf
+        )
+    return dict(
+        feature=tree.feature,
+        threshold=tree.threshold,
+        missing=tree.missing_left,
+        trueid=np.where(tree.left < 0, ~tree.left, tree.left),
+        trueleaf=tree.left < 0,
+        falseid=np.where(tree.right < 0, ~tree.right, tree.right),
+        falseleaf=tree.right < 0,
+    )
+
+
+def _attributes(
+    merged: dict[str, NDArray[Any]], roots: NDArray[np.int64], trees: Sequence[Tree], comparison: Comparison
+) -> dict[str, Any]:
+    weights = np.concatenate([tree.leaves for tree in trees])
+    modes = np.full(len(merged["feature"]), comparison.value, np.uint8)
+    attributes = {
+        "n_targets": 1,
+        "aggregate_function": 1,
+        "post_transform": 0,
+        "tree_roots": roots.tolist(),
+        "nodes_featureids": merged["feature"].tolist(),
+        "nodes_splits": numpy_helper.from_array(merged["threshold"], "splits"),
+        "nodes_modes": numpy_helper.from_array(modes, "modes"),
+        "nodes_truenodeids": merged["trueid"].tolist(),
+        "nodes_trueleafs": merged["trueleaf"].astype(int).tolist(),
+        "nodes_falsenodeids": merged["falseid"].tolist(),
+        "nodes_falseleafs": merged["falseleaf"].astype(int).tolist(),
+        "leaf_targetids": [0] * len(weights),
+        "leaf_weights": numpy_helper.from_array(weights, "weights"),
+    }
+    if merged["missing"].any():
+        attributes["nodes_missing_value_tracks_true"] = merged["missing"].astype(int).tolist()
+    return attributes
