@@ -1,0 +1,74 @@
+"""The names of series, and where in the lake they lie."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from market.errors import LakeError
+from market.time import parse_interval
+
+NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
+PARTS: Final = ("venue", "instrument", "kind", "interval")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SeriesKey:
+    """One series of the lake.
+
+    Raises
+    ------
+    LakeError
+        If a part is not a plain name (letters, digits, ``_ . : -``).
+
+    Examples
+    --------
+    >>> str(SeriesKey("binance", "BTCUSDT", interval="15m").folder)
+    'venue=binance/instrument=BTCUSDT/kind=bars/interval=15m'
+    """
+
+    venue: str
+    instrument: str
+    kind: str = "bars"
+    interval: str = "30m"
+
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            value = getattr(self, part)
+            if NAME.fullmatch(value) is None:
+                raise LakeError(f"{part} {value!r} cannot name a series: use letters, digits and _ . : -")
+        parse_interval(self.interval)
+
+    @property
+    def nanoseconds(self) -> int:
+        """The interval in nanoseconds."""
+        return parse_interval(self.interval)
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """The series' folder, relative to the lake's root."""
+        return PurePosixPath(*(f"{part}={getattr(self, part)}" for part in PARTS))
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> SeriesKey:
+        """The key whose `folder` ends the given path."""
+        values = dict(part.split("=", 1) for part in folder.parts[-len(PARTS) :])
+        return cls(**values)
+
+    def __str__(self) -> str:
+        return f"{self.venue} {self.instrument} {self.interval} {self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInfo:
+    """What the lake holds of one series; ``start`` is the first bar's start, ``end`` the last bar's end (ns UTC)."""
+
+    key: SeriesKey
+    rows: int
+    start: int
+    end: int
+    months: tuple[str, ...]
+    fields: tuple[str, ...]
+    size: int

@@ -1,0 +1,202 @@
+"""The lake's verbs: write, read, scan, list, fingerprint.
+
+Layout: ``venue=…/instrument=…/kind=…/interval=…/month=YYYY-MM.parquet`` under the root, months by the bar's
+start in UTC, columns named as in `market.bars.BAR`; fields that a month lacks are absent from its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from market.bars import BAR, FIELDS
+from market.errors import LakeError
+from market.lake import provenance
+from market.lake.keys import SeriesInfo, SeriesKey
+from market.lake.merge import canonical, check_increasing, fingerprint_bars, merge
+from market.lake.provenance import ImportRecord, Source
+from market.lake.storage import encode, load, publish, writer_lock
+from market.time import format_time
+
+PREFIX: Final = "month="
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """Bars for one series, strictly increasing in start, and where they came from."""
+
+    key: SeriesKey
+    bars: NDArray[np.void]
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """What a write did: bars by what happened to them, and the months whose files were written."""
+
+    key: SeriesKey
+    added: int
+    changed: int
+    unchanged: int
+    months: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Months read so far and what they will become, while a write is being worked out."""
+
+    months: dict[Path, NDArray[np.void]] = field(default_factory=dict)
+    dirty: set[Path] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A folder of Parquet files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from market.bars import PRICE_FIELDS, empty_bars
+    >>> from market.time import MINUTE
+    >>> bars = empty_bars(2)
+    >>> bars["start"] = [0, 30 * MINUTE]
+    >>> bars["end"] = bars["start"] + 30 * MINUTE
+    >>> for name in PRICE_FIELDS:
+    ...     bars[name] = 100.0
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> lake, key = Lake(folder.name), SeriesKey("venue", "BTC", interval="30m")
+    >>> lake.write(key, bars).added, lake.write(key, bars).added
+    (2, 0)
+    >>> len(lake.read(key, start=30 * MINUTE))
+    1
+    >>> folder.cleanup()
+    """
+
+    root: Path
+
+    def __init__(self, root: Path | str) -> None:
+        object.__setattr__(self, "root", Path(root))
+
+    def write(
+        self, key: SeriesKey, bars: NDArray[np.void], *, source: Source | None = None, replace: bool = False
+    ) -> WriteReport:
+        """Add bars to a series; see `write_all`."""
+        return self.write_all([Delivery(key, bars, source)], replace=replace)[0]
+
+    def write_all(self, deliveries: Sequence[Delivery], *, replace: bool = False) -> list[WriteReport]:
+        """Add bars to several series: all is checked before anything is written.
+
+        Bars already stored with the same values are left alone (a file whose rows do not change is not
+        touched), new ones are added, values missing on one side are filled from the other.
+
+        Raises
+        ------
+        LakeError
+            If bars are not strictly increasing, or contradict stored ones and ``replace`` is false.
+        """
+        clean = [Delivery(item.key, canonical(item.bars), item.source) for item in deliveries]
+        for item in clean:
+            check_increasing(item.bars, _what(item))
+        with writer_lock(self.root):
+            pending = _Pending()
+            reports = [self._plan(pending, item, replace) for item in clean]
+            publish(self.root, {path: encode(pending.months[path]) for path in sorted(pending.dirty)})
+            for item, report in zip(clean, reports, strict=True):
+                self._record(item, report, replace)
+        return reports
+
+    def read(self, key: SeriesKey, start: int | None = None, stop: int | None = None) -> NDArray[np.void]:
+        """The bars with start <= bar start < stop (ns UTC; None is open-ended), as a `BAR` array.
+
+        Raises
+        ------
+        LakeError
+            If the series is absent or a file is damaged.
+        """
+        first = "" if start is None else _month(start)
+        last = "~" if stop is None else _month(stop)
+        chosen = [path for path in self._files(key) if first <= _month_of(path) <= last]
+        bars = np.concatenate([np.empty(0, BAR), *(load(path) for path in chosen)])
+        low = 0 if start is None else np.searchsorted(bars["start"], start)
+        high = len(bars) if stop is None else np.searchsorted(bars["start"], stop)
+        return bars[low:high].copy()
+
+    def scan(self, key: SeriesKey) -> pl.LazyFrame:
+        """The series as a lazy table with the columns that any of its months has, in time order."""
+        return pl.concat([pl.scan_parquet(path, glob=False) for path in self._files(key)], how="diagonal")
+
+    def list(self) -> list[SeriesInfo]:
+        """Every series, sorted by key."""
+        folders = self.root.glob("venue=*/instrument=*/kind=*/interval=*")
+        return sorted((self._info(SeriesKey.from_folder(f)) for f in folders if any(_months(f))), key=lambda i: i.key)
+
+    def fingerprint(self, key: SeriesKey, start: int | None = None, stop: int | None = None) -> str:
+        """SHA-256 of the bars `read` gives: the same however, and in whatever order, they were imported."""
+        return fingerprint_bars(self.read(key, start, stop))
+
+    def provenance(self) -> Sequence[ImportRecord]:
+        """Every import that was recorded, oldest first."""
+        return provenance.records(self.root)
+
+    def _files(self, key: SeriesKey) -> Sequence[Path]:
+        files = _months(self.root / key.folder)
+        if not files:
+            known = ", ".join(str(info.key) for info in self.list()) or "nothing"
+            raise LakeError(f"lake {self.root} has no series {key}; it holds {known}")
+        return files
+
+    def _info(self, key: SeriesKey) -> SeriesInfo:
+        files, table = self._files(key), self.scan(key)
+        rows, start, end = table.select(pl.len(), pl.col("start").min(), pl.col("end").max()).collect().row(0)
+        present = set(table.collect_schema().names())
+        fields = tuple(name for name in FIELDS if name in present)
+        size = sum(path.stat().st_size for path in files)
+        return SeriesInfo(key, rows, start, end, tuple(_month_of(path) for path in files), fields, size)
+
+    def _plan(self, pending: _Pending, item: Delivery, replace: bool) -> WriteReport:
+        folder = self.root / item.key.folder
+        months = item.bars["start"].astype("datetime64[ns]").astype("datetime64[M]")
+        added = changed = unchanged = 0
+        written = []
+        for month in np.unique(months):
+            path = folder / f"{PREFIX}{month}.parquet"
+            stored = pending.months.get(path)
+            if stored is None:
+                stored = load(path) if path.exists() else np.empty(0, BAR)
+            merged = merge(stored, item.bars[months == month], _what(item), replace)
+            pending.months[path] = merged.bars
+            added, changed, unchanged = added + merged.added, changed + merged.changed, unchanged + merged.unchanged
+            if merged.added or merged.changed:
+                pending.dirty.add(path)
+                written.append(str(month))
+        return WriteReport(item.key, added, changed, unchanged, tuple(written))
+
+    def _record(self, item: Delivery, report: WriteReport, replace: bool) -> None:
+        if item.source is None or not len(item.bars):
+            return
+        first, last = (format_time(int(item.bars["start"][row])) for row in (0, -1))
+        series, rows = str(item.key.folder), len(item.bars)
+        entry = ImportRecord(series, item.source, rows, first, last, report.months, replace)
+        provenance.record(self.root, entry)
+
+
+def _what(item: Delivery) -> str:
+    return str(item.key) if item.source is None else f"{item.source.name} for {item.key}"
+
+
+def _month(time: int) -> str:
+    return str(np.datetime64(time, "ns").astype("datetime64[M]"))
+
+
+def _months(folder: Path) -> Sequence[Path]:
+    return sorted(folder.glob(f"{PREFIX}*.parquet"))
+
+
+def _month_of(path: Path) -> str:
+    return path.name.removeprefix(PREFIX).removesuffix(".parquet")

@@ -1,0 +1,120 @@
+"""One month of bars as one Parquet file that carries the fingerprint of its rows, and the atomic way to put it down."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from market.bars import FIELDS, empty_bars
+from market.errors import LakeError
+from market.lake.merge import fingerprint_bars
+
+STAGING: Final = ".staging"
+FINGERPRINT: Final = "bars_sha256"
+
+
+def encode(bars: NDArray[np.void]) -> bytes:
+    """Bars as Parquet; columns without any value are left out. The same bars give the same bytes."""
+    columns = ["start", "end", *(field for field in FIELDS if not np.isnan(bars[field]).all())]
+    frame = pl.DataFrame({name: np.ascontiguousarray(bars[name]) for name in columns})
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", metadata={FINGERPRINT: fingerprint_bars(bars)})
+    return buffer.getvalue()
+
+
+def load(path: Path) -> NDArray[np.void]:
+    """The bars of one file.
+
+    Raises
+    ------
+    LakeError
+        If the file is not Parquet, or its rows are not those that were written.
+    """
+    try:
+        content = path.read_bytes()
+        frame = pl.read_parquet(io.BytesIO(content))
+        written = pl.read_parquet_metadata(io.BytesIO(content)).get(FINGERPRINT)
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise LakeError(f"{path}: cannot be read ({error}); delete it and import its month again") from error
+    bars = empty_bars(frame.height)
+    for name in frame.columns:
+        bars[name] = frame[name].to_numpy()
+    if fingerprint_bars(bars) != written:
+        raise LakeError(f"{path}: its rows are not the ones that were written; delete it and import its month again")
+    return bars
+
+
+@contextmanager
+def writer_lock(root: Path) -> Iterator[None]:
+    """Only one process writes a lake at a time; the lock is on the folder itself and leaves nothing behind."""
+    root.mkdir(parents=True, exist_ok=True)
+    folder = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def publish(root: Path, files: Mapping[Path, bytes]) -> None:
+    """Put files into place: all are staged and on disk before the first is renamed.
+
+    Each rename is atomic. A crash between two leaves some files old and some new, each of them whole, and the
+    same import done again finishes the rest. Anything that fails while staging leaves the lake as it was.
+    """
+    if not files:
+        return
+    staging = root / STAGING
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    try:
+        staged = {path: _write(staging / str(number), content) for number, (path, content) in enumerate(files.items())}
+        for path, temporary in staged.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(path)
+        for folder in sorted({ancestor for path in files for ancestor in _ancestors(path, root)}):
+            _sync(folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line durably; a torn last line (a crash while writing) is cut off first."""
+    with path.open("ab+") as file:
+        file.seek(0)
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+        file.write(line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    _sync(path.parent)
+
+
+def _write(path: Path, content: bytes) -> Path:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
+def _ancestors(path: Path, root: Path) -> list[Path]:
+    return [folder for folder in path.parents if folder == root or root in folder.parents]
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
