@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.members.errors import MemberError
-from models.members.planted import Planted, planted, with_features, with_samples
+from models.members.planted import WARM_UP, Planted, planted, with_features, with_samples
 from models.members.protocol import FittedMember, Member
 
 Factory = Callable[[], Member]
 SEED = 7
+EXPORT_ERROR = 2e-6
+"""The most that the graph may differ from the native library: float32's rounding."""
 NULL_LOSS = 0.01
 """The most that a member may lose on a problem without signal, in nats per row (the signal's gain is 0.2)."""
 
@@ -42,6 +44,7 @@ def check_member(factory: Factory, share: float = 0.5) -> None:
     fitted = check_learns(factory, problem, share)
     check_repeatable_and_blind(factory, problem, fitted)
     check_prediction(fitted, problem)
+    check_export(fitted, problem)
     check_null(factory)
     check_weights(factory, problem, 0.75 * share)
     check_constant_feature(factory, problem)
@@ -119,6 +122,24 @@ def check_prediction(fitted: FittedMember, problem: Planted) -> None:
     assert blind.tobytes() == history[:stop].tobytes(), f"{fitted.name}: predictions saw the features of later rows"
     part = fitted.predict(problem.panel, 1, rows[:stop])
     assert np.allclose(part, history[:stop], atol=1e-6, rtol=0, equal_nan=True), f"{fitted.name}: length matters"
+
+
+def check_export(fitted: FittedMember, problem: Planted, rows: int = 300) -> None:
+    """The graph, stepped bar by bar with its state, says what the native library says."""
+    import onnxruntime
+
+    part = fitted.part()
+    session = onnxruntime.InferenceSession(part.model.SerializeToString(), providers=["CPUExecutionProvider"])
+    state = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in part.state}
+    names = ["probability", *(f"next_{name}" for name in state)]
+    stretch = np.arange(WARM_UP, WARM_UP + rows)
+    said = np.empty(rows)
+    for place, row in enumerate(problem.panel.series[0].features[stretch]):
+        probability, *after = session.run(names, {"features": row[np.newaxis], **state})
+        said[place], state = float(probability[0]), dict(zip(state, after, strict=True))
+    native = fitted.predict(problem.panel, 0, stretch)
+    worst = float(np.abs(said - native).max())
+    assert worst <= EXPORT_ERROR, f"{fitted.name}: the graph differs from the library by {worst:.3g}"
 
 
 def check_weights(factory: Factory, problem: Planted, share: float) -> None:

@@ -108,6 +108,7 @@ class LinearMember:
             l1_ratio=config.l1_ratio,
             solver="lbfgs" if config.l1_ratio == 0.0 else "saga",
             max_iter=config.iterations,
+            tol=1e-6,
             random_state=seed,
         )
         model.fit(scaler.transform(rows.features), rows.label, rows.weight / rows.redundancy)

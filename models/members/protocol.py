@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
-from models.graph.part import GraphPart
+
+if TYPE_CHECKING:
+    from models.graph.part import GraphPart
 
 Progress = Callable[[str, float], None]
 """Called with what is going on and the fraction done, between 0 and 1."""

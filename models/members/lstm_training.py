@@ -1,0 +1,187 @@
+"""Training the LSTM: truncated back-propagation through time over streams whose state is carried.
+
+A group of streams advances side by side, a chunk of bars at a time: forward from the state that the chunk before left,
+backward through this chunk alone (Williams & Peng 1990). AdamW, warm-up then cosine decay, gradients clipped by their
+norm; after each epoch the validation streams are read with carried state, and the best epoch's weights are kept. The
+untrained network, which says the base rate, is epoch 0: what learns nothing stays there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from models.members.lstm_network import LstmNetwork, State
+from models.members.streams import Streams
+
+if TYPE_CHECKING:
+    from models.members.lstm import LstmConfig
+
+VALIDATION_PARALLEL = 256
+
+
+@dataclass(slots=True)
+class Curves:
+    """What is written down after each epoch; ``best`` is the epoch whose weights were kept, 0 for none."""
+
+    train_log_loss: list[float] = field(default_factory=list)
+    validation_log_loss: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    best: int = 0
+
+
+@contextmanager
+def deterministic(threads: int, seed: int) -> Iterator[None]:
+    """Seeded, deterministic, on a fixed number of threads; everything is as it was afterwards."""
+    before = torch.get_num_threads()
+    strict, lenient = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+            torch.use_deterministic_algorithms(strict, warn_only=lenient)
+
+
+class Trainer:
+    """One fit: the network, its data and its optimiser.
+
+    Parameters
+    ----------
+    rows
+        Every scaled row of the panel, float32 (n, F), as `models.members.streams.stacked` numbers them.
+    train, validation
+        The streams to learn from and to stop by.
+    report
+        Called with the epoch and the fraction of all epochs done.
+    """
+
+    def __init__(
+        self,
+        network: LstmNetwork,
+        config: LstmConfig,
+        rows: Tensor,
+        train: Streams,
+        validation: Streams,
+        generator: np.random.Generator,
+        report: Callable[[int, float], None],
+    ) -> None:
+        self.network, self.config, self.rows = network, config, rows
+        self.train, self.validation, self.generator, self.report = train, validation, generator, report
+        self.parallel = parallel_streams(config, train)
+        self.steps = sum(-(-int(train.length[group].max()) // config.chunk) for group in train.groups(self.parallel))
+        self.step_weight = float(train.weight.sum(dtype=np.float64)) / self.steps
+        self.step = 0
+        self.optimizer = torch.optim.AdamW(
+            decayed(network, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+        )
+
+    def fit(self) -> Curves:
+        """Train until the validation loss has not improved for ``patience`` epochs; the best weights stay."""
+        curves = Curves()
+        best, kept = self.validation_loss(), self._copy()
+        curves.validation_log_loss.append(best)
+        for epoch in range(1, self.config.epochs + 1):
+            curves.train_log_loss.append(self._epoch(epoch))
+            curves.learning_rate.append(self._learning_rate())
+            curves.validation_log_loss.append(self.validation_loss())
+            if curves.validation_log_loss[-1] < best:
+                best, kept, curves.best = curves.validation_log_loss[-1], self._copy(), epoch
+            elif epoch - curves.best >= self.config.patience:
+                break
+        self.network.load_state_dict(kept)
+        self.network.eval()
+        self.report(curves.best, 1.0)
+        return curves
+
+    def validation_loss(self) -> float:
+        """Weighted log loss of the validation samples with carried state, in nats per unit of weight."""
+        self.network.eval()
+        loss, weight = 0.0, 0.0
+        with torch.no_grad():
+            for group in self.validation.groups(VALIDATION_PARALLEL):
+                state = self.network.zero_state(len(group))
+                for x, label, mask in self._chunks(self.validation, group):
+                    logits, state = self.network(x, state)
+                    loss += float(weighted_loss(logits.double(), label.double(), mask.double()))
+                    weight += float(mask.sum(dtype=torch.float64))
+        return loss / weight
+
+    def _epoch(self, epoch: int) -> float:
+        self.network.train()
+        loss, done = 0.0, 0
+        for group in self.train.groups(self.parallel, self.generator):
+            state = self.network.zero_state(len(group))
+            for batch in self._chunks(self.train, group):
+                chunk_loss, state = self._step(batch, state)
+                loss, done = loss + chunk_loss, done + 1
+                self.report(epoch, (epoch - 1 + done / self.steps) / self.config.epochs)
+        return loss / (self.step_weight * self.steps)
+
+    def _step(self, batch: tuple[Tensor, Tensor, Tensor], state: State) -> tuple[float, State]:
+        x, label, weight = batch
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        self.step += 1
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+            logits, (hidden, cell) = self.network(x, state)
+        loss = weighted_loss(logits.float(), label, weight)
+        if bool(weight.any()):
+            self.optimizer.zero_grad()
+            # A constant divisor: a chunk with few labelled rows must not count as much as a full one.
+            torch.autograd.backward(loss / self.step_weight)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_norm)
+            self.optimizer.step()
+        return float(loss), (hidden.detach().float(), cell.detach().float())
+
+    def _chunks(self, streams: Streams, group: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Rows (B, T, F), labels (B, T) and weights (B, T) of a group, a chunk of bars after another."""
+        for start in range(0, int(streams.length[group].max()), self.config.chunk):
+            part = slice(start, min(start + self.config.chunk, int(streams.length[group].max())))
+            place, label, weight = (
+                torch.from_numpy(table[group, part]) for table in (streams.place, streams.label, streams.weight)
+            )
+            yield self.rows[place], label, weight
+
+    def _learning_rate(self) -> float:
+        total = self.steps * self.config.epochs
+        warm = max(1.0, self.config.warm_up * total)
+        if self.step < warm:
+            return self.config.learning_rate * (self.step + 1) / (warm + 1)
+        return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (self.step - warm) / (total - warm + 1)))
+
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: value.clone() for name, value in self.network.state_dict().items()}
+
+
+def weighted_loss(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    """The sum of weight × cross-entropy."""
+    return binary_cross_entropy_with_logits(logits, label, weight=weight, reduction="sum")
+
+
+def parallel_streams(config: LstmConfig, train: Streams) -> int:
+    """How many streams advance together: enough to use the machine, few enough for ``updates`` an epoch."""
+    rows = int(train.length.sum())
+    return max(1, min(config.most_streams, rows // (config.updates * config.chunk)))
+
+
+def decayed(network: LstmNetwork, weight_decay: float) -> list[dict[str, object]]:
+    """Parameter groups: matrices are decayed, biases and norms are not."""
+    matrices = [weight for weight in network.parameters() if weight.ndim > 1]
+    vectors = [weight for weight in network.parameters() if weight.ndim == 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
