@@ -1,0 +1,32 @@
+"""Write a run's report: one self-contained HTML file, made from the result and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipelines.report.view import view
+from pipelines.results import RunResult
+
+
+def render(result: RunResult) -> str:
+    """The report's HTML; the same result gives the same text."""
+    environment = Environment(
+        loader=PackageLoader("pipelines.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(view(result))
+
+
+def write_report(result: RunResult, path: Path) -> Path:
+    """Write the report to ``path``, whole or not at all; returns the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.tmp")
+    scratch.write_text(render(result), encoding="utf-8")
+    os.replace(scratch, path)
+    return path

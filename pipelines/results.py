@@ -1,0 +1,327 @@
+"""What a run found: one typed value from which report, tracking and summary are made, and nothing else.
+
+Saved as ``result.json`` with its arrays beside it. An undefined number is None (NaN is written as null); times
+are int64 nanoseconds UTC; metrics are named in `METRICS` and are per decision unless their name says otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.arrays_json import read_document, write_document
+
+RESULT_FILE = "result.json"
+REPORT_FILE = "report.html"
+ENSEMBLE = "ensemble"
+EQUAL_PARTS = "all in equal parts"
+"""The name of the buy-and-hold reference that holds every instrument with the same initial value."""
+
+METRICS: dict[str, str] = {
+    "information_gain": "Information gain (nats per decision, against the base rate)",
+    "log_loss": "Log loss (nats per decision)",
+    "brier": "Brier score",
+    "auc": "Area under the ROC curve",
+    "accuracy": "Accuracy",
+    "calibration_error": "Expected calibration error",
+    "information_coefficient": "Information coefficient (rank correlation with the move)",
+}
+"""Name and meaning of every metric."""
+
+Number = float | None
+Scores = dict[str, Number]
+"""Metric name to value."""
+
+
+def is_known(value: Number) -> bool:
+    """Whether a number is defined.
+
+    Examples
+    --------
+    >>> is_known(0.0), is_known(None), is_known(float("nan"))
+    (True, False, False)
+    """
+    return value is not None and math.isfinite(value)
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A value with its confidence interval; the interval's level is the result's ``confidence``."""
+
+    value: Number
+    low: Number = None
+    high: Number = None
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether the whole interval is above zero (an unknown bound is not)."""
+        return self.low is not None and is_known(self.low) and self.low > 0
+
+    @property
+    def below_zero(self) -> bool:
+        """Whether the whole interval is below zero (an unknown bound is not)."""
+        return self.high is not None and is_known(self.high) and self.high < 0
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One stage of the run and the seconds it took; ``cached`` when its artefact was there already."""
+
+    name: str
+    seconds: float
+    cached: bool = False
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One finding of the quality gates, with the number of rows it concerns."""
+
+    severity: str
+    check: str
+    rows: int
+    message: str
+
+
+class SeriesData(msgspec.Struct, frozen=True):
+    """One instrument's bars: ``gaps`` holes of ``missing_bars`` bars together between ``start`` and ``end``."""
+
+    symbol: str
+    venue: str
+    interval: str
+    rows: int
+    start: int
+    end: int
+    gaps: int
+    missing_bars: int
+    fingerprint: str
+    findings: tuple[Finding, ...] = ()
+
+
+class FeatureList(msgspec.Struct, frozen=True):
+    """The features in the model's order, and those that are off with the reason."""
+
+    names: tuple[str, ...]
+    digest: str
+    disabled: dict[str, str] = {}
+
+
+class SampleSummary(msgspec.Struct, frozen=True):
+    """Labelled decisions: how many, how many effectively (sum of average uniqueness), and the share of label 1."""
+
+    count: int
+    effective: float
+    base_rate: float
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A stretch of time, ``start`` included."""
+
+    start: int
+    end: int
+
+
+class Fold(msgspec.Struct, frozen=True):
+    """One fold of the walk-forward: its training and test stretches, row counts, and test scores per predictor.
+
+    ``train`` has several spans when training data also follows the test. The time between train and test is purged.
+    ``compared`` tells whether the fold's rows are among those on which all predictors are compared.
+    """
+
+    index: int
+    train: tuple[Span, ...]
+    test: Span
+    train_rows: int
+    train_effective: float
+    test_rows: int
+    test_effective: float
+    scores: dict[str, Scores]
+    compared: bool = True
+
+
+class Predictor(msgspec.Struct, frozen=True):
+    """One predictor's scores over the comparison rows, which are the same for all."""
+
+    name: str
+    role: Literal["member", "baseline", "stacker", "ensemble"]
+    scores: dict[str, Estimate]
+
+
+class PairedDifference(msgspec.Struct, frozen=True):
+    """Another predictor's score minus the ensemble's, paired row by row and bootstrapped in time blocks."""
+
+    other: str
+    metric: str
+    difference: Estimate
+
+
+class Reliability(msgspec.Struct, frozen=True, eq=False):
+    """Mean predicted probability against the observed share of label 1, by bin; arrays of shape (bins,)."""
+
+    predictor: str
+    predicted: NDArray[np.float64]
+    observed: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+class LearningCurve(msgspec.Struct, frozen=True, eq=False):
+    """A loss by training step, shape (steps,), of one member in one fold (-1: the final refit)."""
+
+    fold: int
+    member: str
+    name: str
+    values: NDArray[np.float64]
+
+
+class Importance(msgspec.Struct, frozen=True):
+    """What a member's fit says about its inputs; ``kind`` names the measure."""
+
+    member: str
+    kind: str
+    values: dict[str, float]
+
+
+class Curve(msgspec.Struct, frozen=True, eq=False):
+    """Wealth over time; arrays of shape (n,), in the ledger asset."""
+
+    time: NDArray[np.int64]
+    equity: NDArray[np.float64]
+
+
+class Performance(msgspec.Struct, frozen=True):
+    """A strategy's summary. ``sharpe`` is per period of the equity curve, ``sharpe_annual`` per year of it.
+
+    ``probabilistic_sharpe`` is the probability that the true Sharpe ratio is above zero (Bailey and López de
+    Prado 2012); ``deflated_sharpe`` that it is above what the best of all trials would reach by luck (2014).
+    Fees and slippage are in the ledger asset; turnover is traded value over mean equity.
+    """
+
+    total_return: Number
+    sharpe: Estimate
+    sharpe_annual: Estimate
+    periods_per_year: float
+    probabilistic_sharpe: Number
+    deflated_sharpe: Number
+    max_drawdown: Number
+    time_under_water: int
+    trades: int
+    hit_ratio: Number
+    turnover: Number
+    fees: Number
+    slippage: Number
+
+
+class Reference(msgspec.Struct, frozen=True, eq=False):
+    """Buying and holding over the same stretch, without costs: one instrument, or `EQUAL_PARTS`."""
+
+    name: str
+    curve: Curve
+    total_return: Number
+    sharpe_annual: Estimate
+    max_drawdown: Number
+
+
+class Backtest(msgspec.Struct, frozen=True, eq=False):
+    """A stretch of trading: after all costs (``net``), the same before costs (``gross``), and buy-and-hold."""
+
+    net: Curve
+    gross: Curve
+    net_performance: Performance
+    gross_performance: Performance
+    references: tuple[Reference, ...] = ()
+
+
+class Parity(msgspec.Struct, frozen=True):
+    """How many rows of the live loop were compared with research, and how many agreed in every byte."""
+
+    what: str
+    rows: int
+    equal: int
+
+
+class PaperRun(msgspec.Struct, frozen=True, eq=False):
+    """The untouched last stretch, traded on paper through the serving loop, and its parity with the backtest."""
+
+    backtest: Backtest
+    parity: tuple[Parity, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether something was compared and everything compared agreed."""
+        return bool(self.parity) and all(part.rows == part.equal and part.rows > 0 for part in self.parity)
+
+
+class BundleInfo(msgspec.Struct, frozen=True):
+    """The exported bundle: its name, version and aliases in the model store, content digest and folder."""
+
+    name: str
+    version: int | None
+    digest: str
+    folder: str
+    aliases: tuple[str, ...] = ()
+
+
+class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """Everything a run found. See the module for conventions."""
+
+    name: str
+    run_id: str
+    created: int
+    command: str
+    config: dict[str, Any]
+    config_digest: str
+    versions: dict[str, str]
+    git_commit: str | None = None
+    stages: tuple[Stage, ...]
+    confidence: float = 0.95
+    data: tuple[SeriesData, ...]
+    features: FeatureList
+    samples: SampleSummary
+    folds: tuple[Fold, ...]
+    comparison_rows: int
+    comparison_effective: float
+    predictors: tuple[Predictor, ...]
+    differences: tuple[PairedDifference, ...]
+    reliability: tuple[Reliability, ...] = ()
+    learning_curves: tuple[LearningCurve, ...] = ()
+    importances: tuple[Importance, ...] = ()
+    weights: dict[str, float] = {}
+    backtest: Backtest | None = None
+    paper: PaperRun | None = None
+    certificate: dict[str, Any] = {}
+    bundle: BundleInfo | None = None
+    trials: int = 1
+
+    def predictor(self, name: str) -> Predictor:
+        """One predictor by name.
+
+        Raises
+        ------
+        KeyError
+            If there is none of this name.
+        """
+        for found in self.predictors:
+            if found.name == name:
+                return found
+        raise KeyError(f"no predictor {name!r}; there are {', '.join(found.name for found in self.predictors)}")
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of all stages together."""
+        return sum(stage.seconds for stage in self.stages)
+
+    def save(self, folder: Path) -> Path:
+        """Write the result into a run's folder; returns the document's path."""
+        return write_document(self, folder, RESULT_FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> RunResult:
+        """Read the result of a run's folder.
+
+        Raises
+        ------
+        StageError
+            If there is none, or it was changed since.
+        """
+        return read_document(cls, folder, RESULT_FILE)

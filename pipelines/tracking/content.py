@@ -1,0 +1,179 @@
+"""What a result becomes in MLflow: parameters, metrics, tables and dataset rows, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from market.time import format_time
+from pipelines.results import Backtest, Fold, Performance, RunResult, is_known
+
+Metrics = dict[str, float]
+Table = dict[str, list[Any]]
+PERFORMANCE = (
+    "total_return",
+    "probabilistic_sharpe",
+    "deflated_sharpe",
+    "max_drawdown",
+    "trades",
+    "hit_ratio",
+    "turnover",
+    "fees",
+    "slippage",
+)
+
+
+def metric_name(*parts: str) -> str:
+    """A metric's name: parts joined by ``/``, with nothing MLflow refuses.
+
+    Examples
+    --------
+    >>> metric_name("oof", "trees only", "log_loss")
+    'oof/trees_only/log_loss'
+    """
+    return "/".join(part.replace(" ", "_") for part in parts)
+
+
+def parameters(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The configuration as dotted names and texts.
+
+    Examples
+    --------
+    >>> dict(parameters({"seed": 7, "data": {"symbols": ["BTCUSDT", "ETHUSDT"]}}))
+    {'seed': '7', 'data.symbols': 'BTCUSDT, ETHUSDT'}
+    """
+    for key, value in config.items():
+        name = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, Mapping):
+            yield from parameters(value, name)
+        elif isinstance(value, list | tuple):
+            yield name, ", ".join(str(item) for item in value)
+        else:
+            yield name, str(value)
+
+
+def known(metrics: Mapping[str, float | int | None]) -> Metrics:
+    """The defined ones only: MLflow has no missing value, and zero would be a lie."""
+    return {name: float(value) for name, value in metrics.items() if value is not None and is_known(value)}
+
+
+def fold_metrics(fold: Fold) -> Metrics:
+    """``oof/<predictor>/<metric>`` of one fold's test stretch, and its row counts."""
+    scores = {
+        metric_name("oof", predictor, metric): value
+        for predictor, found in fold.scores.items()
+        for metric, value in found.items()
+    }
+    rows = {
+        "rows/train": fold.train_rows,
+        "rows/train_effective": fold.train_effective,
+        "rows/test": fold.test_rows,
+        "rows/test_effective": fold.test_effective,
+    }
+    return known({**scores, **rows})
+
+
+def comparison_metrics(result: RunResult) -> Metrics:
+    """``compare/<predictor>/<metric>`` on the common rows, with ``/low`` and ``/high`` beside each."""
+    found: dict[str, float | None] = {}
+    for predictor in result.predictors:
+        for metric, estimate in predictor.scores.items():
+            name = metric_name("compare", predictor.name, metric)
+            found |= {name: estimate.value, f"{name}/low": estimate.low, f"{name}/high": estimate.high}
+    for pair in result.differences:
+        name = metric_name("compare", pair.other, pair.metric, "minus_ensemble")
+        found |= {name: pair.difference.value, f"{name}/low": pair.difference.low, f"{name}/high": pair.difference.high}
+    return known(found)
+
+
+def trading_metrics(prefix: str, backtest: Backtest) -> Metrics:
+    """``<prefix>/net/…`` and ``<prefix>/gross/…``: returns, Sharpe ratios with intervals, drawdown, costs."""
+    return known(
+        {
+            f"{prefix}/{kind}/{name}": value
+            for kind, one in (("net", backtest.net_performance), ("gross", backtest.gross_performance))
+            for name, value in _performance(one).items()
+        }
+    )
+
+
+def _performance(one: Performance) -> dict[str, float | int | None]:
+    found: dict[str, float | int | None] = {name: getattr(one, name) for name in PERFORMANCE}
+    annual = one.sharpe_annual
+    return found | {
+        "sharpe": one.sharpe.value,
+        "sharpe_annual": annual.value,
+        "sharpe_annual/low": annual.low,
+        "sharpe_annual/high": annual.high,
+    }
+
+
+def run_metrics(result: RunResult) -> Metrics:
+    """Everything about the whole run that has no step."""
+    found = comparison_metrics(result)
+    if result.backtest is not None:
+        found |= trading_metrics("backtest", result.backtest)
+    if result.paper is not None:
+        found |= trading_metrics("paper", result.paper.backtest)
+        found |= {
+            f"parity/{metric_name(one.what)}/differing": float(one.rows - one.equal) for one in result.paper.parity
+        }
+    summary = {
+        "samples/count": result.samples.count,
+        "samples/effective": result.samples.effective,
+        "samples/base_rate": result.samples.base_rate,
+        "compare/rows": result.comparison_rows,
+        "compare/effective": result.comparison_effective,
+        "trials": result.trials,
+        "seconds": result.seconds,
+    }
+    return found | known(summary) | {f"seconds/{metric_name(one.name)}": one.seconds for one in result.stages}
+
+
+def tags(result: RunResult) -> dict[str, str]:
+    """What identifies the run and its lineage."""
+    found = {
+        "bot4.run_id": result.run_id,
+        "bot4.config_digest": result.config_digest,
+        "bot4.feature_digest": result.features.digest,
+        "bot4.command": result.command,
+    }
+    if result.git_commit:
+        found["mlflow.source.git.commit"] = result.git_commit
+    if result.bundle is not None:
+        found["bot4.bundle_digest"] = result.bundle.digest
+    return found
+
+
+def predictor_table(result: RunResult) -> Table:
+    """One row a predictor and metric, with its interval."""
+    rows = [
+        (predictor.name, predictor.role, metric, one.value, one.low, one.high)
+        for predictor in result.predictors
+        for metric, one in predictor.scores.items()
+    ]
+    return _table(("predictor", "role", "metric", "value", "low", "high"), rows)
+
+
+def fold_table(result: RunResult) -> Table:
+    """One row a fold, predictor and metric."""
+    rows = [
+        (fold.index, format_time(fold.test.start), format_time(fold.test.end), predictor, metric, value)
+        for fold in result.folds
+        for predictor, scores in fold.scores.items()
+        for metric, value in scores.items()
+    ]
+    return _table(("fold", "test_start", "test_end", "predictor", "metric", "value"), rows)
+
+
+def data_table(result: RunResult) -> Table:
+    """One row an instrument."""
+    rows = [
+        (one.symbol, one.venue, one.interval, one.rows, format_time(one.start), format_time(one.end), one.fingerprint)
+        for one in result.data
+    ]
+    return _table(("symbol", "venue", "interval", "rows", "start", "end", "fingerprint"), rows)
+
+
+def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+    return {name: [row[column] for row in rows] for column, name in enumerate(names)}

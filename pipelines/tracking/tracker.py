@@ -1,0 +1,236 @@
+"""One MLflow experiment: a parent run per training with nested fold runs, and the registry's mirror.
+
+MLflow's client is used, never its global "active run", so several trackers can live in one process and in
+threads. MLflow is imported when a tracker is made, after its telemetry was switched off. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.figures.gallery import gallery
+from pipelines.results import Fold, RunResult, SeriesData
+from pipelines.tracking.content import (
+    Metrics,
+    data_table,
+    fold_metrics,
+    fold_table,
+    metric_name,
+    parameters,
+    predictor_table,
+    run_metrics,
+    tags,
+)
+from pipelines.tracking.datasets import dataset
+from pipelines.tracking.registry import Registry
+from pipelines.workspace import Workspace
+
+LONGEST_VALUE = 6000
+METRICS_AT_ONCE = 1000
+PARAMETERS_AT_ONCE = 100
+
+
+def mlflow_client(uri: str) -> Any:
+    """A client of the store at ``uri``, with telemetry off."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    import mlflow
+
+    # Creating its tables is no news to anybody.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+class Tracker:
+    """An experiment in an MLflow store.
+
+    Parameters
+    ----------
+    uri
+        The tracking store: ``sqlite:///…`` or a server's URL.
+    artefacts
+        The folder of artefacts, used when the experiment is created; None leaves it to the server.
+    experiment
+        The experiment's name.
+    """
+
+    def __init__(self, uri: str, artefacts: Path | None, experiment: str) -> None:
+        self.uri = uri
+        self.client = mlflow_client(uri)
+        self.experiment_id = self._experiment(experiment, artefacts)
+        self.registry = Registry(self.client, uri)
+
+    @classmethod
+    def local(cls, workspace: Workspace, experiment: str) -> Tracker:
+        """The tracker of a workspace: SQLite and a local folder, or the server in ``MLFLOW_TRACKING_URI``."""
+        uri = workspace.mlflow_uri
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        return cls(uri, workspace.mlflow_artefacts.resolve() if uri.startswith("sqlite:") else None, experiment)
+
+    def _experiment(self, name: str, artefacts: Path | None) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            location = artefacts.as_uri() if artefacts is not None else None
+            try:
+                return str(self.client.create_experiment(name, artifact_location=location))
+            except MlflowException:
+                # Another process was faster.
+                found = self.client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        return str(found.experiment_id)
+
+    @contextmanager
+    def run(self, name: str, labels: Mapping[str, str] | None = None) -> Iterator[TrackedRun]:
+        """A parent run; it ends as FINISHED, as KILLED on an interrupt, as FAILED on any other exception."""
+        tracked = self.start(name, labels)
+        status = "FAILED"
+        try:
+            yield tracked
+            status = "FINISHED"
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            self.client.set_terminated(tracked.run_id, status)
+
+    def start(self, name: str, labels: Mapping[str, str] | None = None, parent: str | None = None) -> TrackedRun:
+        """Start a run that the caller ends; nested below the run ``parent``, if given."""
+        nested = {"mlflow.parentRunId": parent} if parent else {}
+        run = self.client.create_run(self.experiment_id, run_name=name, tags={**(labels or {}), **nested})
+        return TrackedRun(self, run.info.run_id)
+
+    def record(self, result: RunResult, report: Path | None = None, bundle: Path | None = None) -> TrackedRun:
+        """Track a finished result whole: parent run, fold runs, figures, tables, report and bundle."""
+        with self.run(result.run_id, {"bot4.name": result.name}) as tracked:
+            tracked.result(result)
+            if report is not None:
+                tracked.file(report)
+            if bundle is not None and result.bundle is not None:
+                tracked.bundle(bundle, result.bundle.name, result.bundle.digest)
+        return tracked
+
+    def mirror_alias(self, name: str, version: int, alias: str) -> None:
+        """Let the alias of a registered model point to a version; see `Registry.mirror_alias`."""
+        self.registry.mirror_alias(name, version, alias)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedRun:
+    """A run being tracked. Every method may be called at any time before the run ends, in any order."""
+
+    tracker: Tracker
+    run_id: str
+
+    @property
+    def _client(self) -> Any:
+        return self.tracker.client
+
+    def result(self, result: RunResult) -> None:
+        """Everything in a result: parameters, tags, data, folds, metrics, curves, figures and tables."""
+        self.parameters(result.config)
+        self.tags(tags(result))
+        self.datasets(result.data)
+        for fold in result.folds:
+            self.fold(fold)
+        self.metrics(run_metrics(result))
+        for curve in result.learning_curves:
+            name = metric_name(
+                "learning", curve.member, curve.name, f"fold_{curve.fold}" if curve.fold >= 0 else "final"
+            )
+            self.curve(name, curve.values.tolist())
+        for picture in gallery(result).values():
+            self._client.log_figure(self.run_id, picture.figure, f"figures/{picture.name}.png")
+        self.table("predictors", predictor_table(result))
+        self.table("folds", fold_table(result))
+        self.table("data", data_table(result))
+
+    def parameters(self, config: Mapping[str, Any]) -> None:
+        """The configuration, flattened."""
+        from mlflow.entities import Param
+
+        found = [Param(name, value[:LONGEST_VALUE]) for name, value in parameters(config)]
+        for first in range(0, len(found), PARAMETERS_AT_ONCE):
+            self._client.log_batch(self.run_id, params=found[first : first + PARAMETERS_AT_ONCE])
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in values.items()])
+
+    def datasets(self, series: Iterable[SeriesData]) -> None:
+        """Each instrument's bars as a dataset input of the run."""
+        from mlflow.entities import DatasetInput, InputTag
+
+        inputs = [DatasetInput(dataset(one), [InputTag("mlflow.data.context", "training")]) for one in series]
+        if inputs:
+            self._client.log_inputs(self.run_id, inputs)
+
+    def fold(self, fold: Fold) -> TrackedRun:
+        """One fold: a nested run of its own, and one step of the parent's ``oof/…`` metrics."""
+        found = fold_metrics(fold)
+        nested = self.tracker.start(f"fold {fold.index}", {"bot4.fold": str(fold.index)}, parent=self.run_id)
+        nested.metrics(found)
+        self._client.set_terminated(nested.run_id)
+        self.metrics({name: value for name, value in found.items() if name.startswith("oof/")}, step=fold.index)
+        return nested
+
+    def metrics(self, values: Metrics, step: int = 0) -> None:
+        """Several metrics at one step."""
+        self._log_metrics([(name, value, step) for name, value in values.items()])
+
+    def curve(self, name: str, values: Iterable[float]) -> None:
+        """One metric over steps, from 1."""
+        self._log_metrics([(name, value, step) for step, value in enumerate(values, start=1)])
+
+    def _log_metrics(self, values: list[tuple[str, float, int]]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        found = [Metric(name, value, now, step) for name, value, step in values]
+        for first in range(0, len(found), METRICS_AT_ONCE):
+            self._client.log_batch(self.run_id, metrics=found[first : first + METRICS_AT_ONCE])
+
+    def table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
+        """A table, as ``tables/<name>.json``, which the UI shows as one."""
+        self._client.log_table(self.run_id, dict(columns), f"tables/{name}.json")
+
+    def file(self, path: Path, folder: str | None = None) -> None:
+        """One file as an artefact."""
+        self._client.log_artifact(self.run_id, str(path), folder)
+
+    def bundle(self, folder: Path, name: str, digest: str) -> int:
+        """The bundle as the run's model, registered under ``name``; returns the registry's version.
+
+        Registering the same digest again returns the version that is there.
+        """
+        known = self.tracker.registry.find_version(name, digest)
+        if known is not None:
+            return known
+        model_id = self._logged_model(folder, name, digest)
+        return self.tracker.registry.register(name, model_id, self.run_id, digest)
+
+    def _logged_model(self, folder: Path, name: str, digest: str) -> str:
+        from mlflow.entities import LoggedModelOutput
+
+        model = self._client.create_logged_model(
+            self.tracker.experiment_id,
+            name=name,
+            source_run_id=self.run_id,
+            tags={"bot4.bundle_digest": digest},
+            model_type="bot4 bundle",
+        )
+        self._client.log_model_artifacts(model.model_id, str(folder))
+        self._client.finalize_logged_model(model.model_id, "READY")
+        self._client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=0)])
+        return str(model.model_id)

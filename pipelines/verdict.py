@@ -1,0 +1,227 @@
+"""What the numbers support, in words: computed from the confidence intervals and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelines.results import ENSEMBLE, Estimate, Number, PairedDifference, RunResult, is_known
+
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a run's statistics support.
+
+    Attributes
+    ----------
+    prediction_supported
+        The interval of the ensemble's information gain lies above zero.
+    profit_supported
+        The interval of the out-of-sample net Sharpe ratio lies above zero.
+    better_members
+        Single predictors whose log loss is lower than the ensemble's by more than chance explains.
+    worse_members
+        Those whose log loss is higher by more than chance explains.
+    undecided_members
+        The others: the data cannot tell them from the ensemble.
+    headline
+        One sentence.
+    sentences
+        The rest, in reading order.
+    """
+
+    prediction_supported: bool
+    profit_supported: bool
+    better_members: tuple[str, ...]
+    worse_members: tuple[str, ...]
+    undecided_members: tuple[str, ...]
+    headline: str
+    sentences: tuple[str, ...]
+
+    @property
+    def edge_supported(self) -> bool:
+        """Whether both prediction and profit are supported."""
+        return self.prediction_supported and self.profit_supported
+
+
+def number(value: Number, digits: int = 4, signed: bool = False) -> str:
+    """A number for reading: a real minus sign, a dash where it is undefined.
+
+    Examples
+    --------
+    >>> number(-0.01234), number(1.5, 2, signed=True), number(None)
+    ('−0.0123', '+1.50', '–')
+    """
+    if value is None or not is_known(value):
+        return UNKNOWN
+    text = f"{value:{'+' if signed else ''},.{digits}f}"
+    return text.replace("-", "−")
+
+
+def percent(value: Number, digits: int = 1, signed: bool = False) -> str:
+    """A ratio as a percentage.
+
+    Examples
+    --------
+    >>> percent(0.1234), percent(-0.5, 0), percent(None)
+    ('12.3 %', '−50 %', '–')
+    """
+    return f"{number(value * 100, digits, signed)} %" if value is not None and is_known(value) else UNKNOWN
+
+
+def interval(estimate: Estimate, digits: int = 4, signed: bool = False) -> str:
+    """An estimate with its interval.
+
+    Examples
+    --------
+    >>> interval(Estimate(0.5, 0.25, 0.75), 2)
+    '0.50 [0.25, 0.75]'
+    """
+    low, high = (number(bound, digits, signed) for bound in (estimate.low, estimate.high))
+    return f"{number(estimate.value, digits, signed)} [{low}, {high}]"
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Names as people list them.
+
+    Examples
+    --------
+    >>> listed(("a", "b", "c"))
+    'a, b and c'
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def information_gain(result: RunResult) -> Estimate:
+    """The ensemble's information gain over the comparison rows; undefined when it was not computed."""
+    found = [one for one in result.predictors if one.name == ENSEMBLE]
+    return found[0].scores.get("information_gain", Estimate(None)) if found else Estimate(None)
+
+
+def _log_loss_differences(result: RunResult) -> list[PairedDifference]:
+    return [found for found in result.differences if found.metric == "log_loss" and found.other != ENSEMBLE]
+
+
+def _prediction_sentence(gain: Estimate) -> str:
+    if not is_known(gain.value) or not is_known(gain.low) or not is_known(gain.high):
+        return (
+            "The ensemble's information gain, or its interval, is undefined, so nothing is claimed for its predictions."
+        )
+    text = f"{interval(gain, 5, signed=True)} nats per decision"
+    if gain.above_zero:
+        return f"The ensemble predicts better than the base rate: its information gain is {text}."
+    if gain.below_zero:
+        return f"The ensemble predicts worse than the base rate: its information gain is {text}."
+    return (
+        f"The ensemble cannot be told from the base rate: its information gain is {text}, an interval that includes 0."
+    )
+
+
+def _profit_sentence(result: RunResult) -> str:
+    if result.backtest is None:
+        return "There is no out-of-sample backtest in this run, so nothing is claimed about profit."
+    net, gross = result.backtest.net_performance, result.backtest.gross_performance
+    text = (
+        f"Out of sample and after costs the strategy returned {percent(net.total_return, signed=True)} "
+        f"({percent(gross.total_return, signed=True)} before costs) over {net.trades:,} trades, with an annual Sharpe "
+        f"ratio of {interval(net.sharpe_annual, 2, signed=True)}"
+    )
+    if net.trades == 0:
+        return "Out of sample the strategy made no trade, so nothing is claimed about profit."
+    if net.sharpe_annual.above_zero:
+        return f"{text}."
+    if net.sharpe_annual.below_zero:
+        return f"{text}: a loss beyond what chance explains."
+    return f"{text}: no profit is supported."
+
+
+def _hold_sentence(result: RunResult) -> str:
+    references = result.backtest.references if result.backtest else ()
+    if not references:
+        return ""
+    texts = [f"{one.name} {percent(one.total_return, signed=True)}" for one in references]
+    return f"Buying and holding over the same stretch, without costs, returned: {'; '.join(texts)}."
+
+
+def _member_sentence(better: tuple[str, ...], worse: tuple[str, ...], undecided: tuple[str, ...]) -> str:
+    parts = []
+    if better:
+        verb = "predict" if len(better) > 1 else "predicts"
+        parts.append(f"{listed(better)} alone {verb} better than the ensemble, which should then not be used")
+    if worse:
+        parts.append(f"the ensemble predicts better than {listed(worse)}")
+    if undecided:
+        parts.append(f"the data cannot tell the ensemble from {listed(undecided)}")
+    text = "; ".join(parts)
+    return f"By log loss on the same rows: {text}." if parts else ""
+
+
+def _evidence_sentence(result: RunResult, gain: Estimate) -> str:
+    text = (
+        f"All predictors are compared on {result.comparison_rows:,} decisions, which overlap and move together so much "
+        f"that they carry the information of about {result.comparison_effective:,.0f} independent ones"
+    )
+    if gain.low is None or gain.high is None or not (is_known(gain.low) and is_known(gain.high)):
+        return f"{text}."
+    half = (gain.high - gain.low) / 2
+    return f"{text}; an information gain much below {number(half, 5)} nats could not be seen in them."
+
+
+def _trials_sentence(result: RunResult) -> str:
+    if result.trials <= 1:
+        return ""
+    deflated = result.backtest.net_performance.deflated_sharpe if result.backtest else None
+    text = f"{result.trials:,} configurations were tried to find this one; the intervals do not correct for that"
+    known = f" (the deflated Sharpe ratio, {percent(deflated)}, does)" if is_known(deflated) else ""
+    return f"{text}{known}."
+
+
+def _paper_sentence(result: RunResult) -> str:
+    if result.paper is None:
+        return ""
+    rows = ", ".join(f"{part.equal:,} of {part.rows:,} {part.what}" for part in result.paper.parity)
+    returned = percent(result.paper.backtest.net_performance.total_return, signed=True)
+    text = f"On the untouched last stretch the live loop returned {returned} on paper"
+    if result.paper.identical:
+        return f"{text} and agreed with research in every byte ({rows})."
+    return f"{text}, but did NOT agree with research ({rows}): do not promote."
+
+
+def _headline(prediction: bool, profit: bool) -> str:
+    if prediction and profit:
+        return "These statistics support an edge, in prediction and after costs."
+    nothing = "No edge is supported by these statistics"
+    if prediction:
+        return f"{nothing}: the predictions carry information, but no profit after costs is supported."
+    if profit:
+        return f"{nothing}: the profit is not explained by predictions better than the base rate."
+    return f"{nothing}."
+
+
+def verdict(result: RunResult) -> Verdict:
+    """What a run's statistics support, computed from its intervals."""
+    gain = information_gain(result)
+    differences = _log_loss_differences(result)
+    better = tuple(found.other for found in differences if found.difference.below_zero)
+    worse = tuple(found.other for found in differences if found.difference.above_zero)
+    undecided = tuple(found.other for found in differences if found.other not in better + worse)
+    profit = result.backtest is not None and result.backtest.net_performance.sharpe_annual.above_zero
+    sentences = (
+        _prediction_sentence(gain),
+        _profit_sentence(result),
+        _hold_sentence(result),
+        _member_sentence(better, worse, undecided),
+        _evidence_sentence(result, gain),
+        _trials_sentence(result),
+        _paper_sentence(result),
+    )
+    return Verdict(
+        prediction_supported=gain.above_zero,
+        profit_supported=profit,
+        better_members=better,
+        worse_members=worse,
+        undecided_members=undecided,
+        headline=_headline(gain.above_zero, profit),
+        sentences=tuple(sentence for sentence in sentences if sentence),
+    )
