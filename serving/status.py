@@ -59,6 +59,7 @@ class StatusBlock:
         self._block["magic"] = MAGIC
         self._block["pid"] = os.getpid()
         self._block["started"] = time.time_ns()
+        self._obeyed = 0
 
     def write(self, **fields: int) -> None:
         """Publish some fields together, and the heartbeat."""
@@ -71,11 +72,11 @@ class StatusBlock:
 
     def take_request(self) -> Control | None:
         """The operator's request since last asked, if any."""
-        value = int(self._block["request"][0])
-        if value == 0:
+        asked = int(self._block["request_time"][0])
+        if asked == self._obeyed:
             return None
-        self._block["request"] = 0
-        return Control(value)
+        self._obeyed = asked
+        return Control(int(self._block["request"][0]))
 
     def close(self) -> None:
         """Say that the loop has ended, and let go of the file."""
@@ -112,8 +113,8 @@ def read_status(path: Path) -> dict[str, int]:
 def request(path: Path, control: Control) -> None:
     """Ask the loop for something; it obeys before its next event."""
     block = _existing(path, "r+")
-    block["request_time"] = time.time_ns()
     block["request"] = int(control)
+    block["request_time"] = time.time_ns()
 
 
 def is_alive(status: dict[str, int]) -> bool:

@@ -20,6 +20,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.members.protocol import Progress
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS_OF_RESEARCH = ("market", "features", "models", "trading", "pipelines/stages")
 
@@ -75,36 +77,54 @@ class Draft:
         (self.folder / name).write_bytes(content)
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that makes one artefact: nothing happens until it is run, and nothing at all if it is there already.
+
+    ``build`` receives the draft to fill and a progress callback.
+    """
+
+    stage: str
+    digest: str
+    title: str
+    build: Callable[[Draft, Progress], None]
+
+
+def job(stage: str, title: str, inputs: tuple[Any, ...], build: Callable[[Draft, Progress], None]) -> Job:
+    """A job whose digest covers the stage, the code, and ``inputs`` (anything msgspec encodes)."""
+    canonical = msgspec.json.encode([stage, code_digest(), inputs], order="deterministic")
+    return Job(stage, hashlib.sha256(canonical).hexdigest()[:32], title, build)
+
+
+def silent(what: str, fraction: float) -> None:
+    """Progress for nobody."""
+
+
 class Artefacts:
     """The artefact folders below one root."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def digest(self, stage: str, *inputs: Any) -> str:
-        """The digest of a stage with these inputs (anything msgspec encodes, or other digests)."""
-        canonical = msgspec.json.encode([stage, code_digest(), *inputs], order="deterministic")
-        return hashlib.sha256(canonical).hexdigest()[:32]
+    def find(self, job: Job) -> Artefact | None:
+        """The finished artefact of a job, if there is one."""
+        folder = self.root / job.stage / job.digest
+        return Artefact(job.stage, job.digest, str(folder)) if folder.is_dir() else None
 
-    def find(self, stage: str, digest: str) -> Artefact | None:
-        """A finished artefact, if there is one."""
-        folder = self.root / stage / digest
-        return Artefact(stage, digest, str(folder)) if folder.is_dir() else None
-
-    def make(self, stage: str, digest: str, build: Callable[[Draft], None]) -> Artefact:
-        """The artefact of this digest, built now unless it is there already."""
-        found = self.find(stage, digest)
+    def make(self, job: Job, progress: Progress = silent) -> Artefact:
+        """The artefact of a job, built now unless it is there already."""
+        found = self.find(job)
         if found is not None:
             return found
-        parent = self.root / stage
+        parent = self.root / job.stage
         parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{digest}-", dir=parent))
+        scratch = Path(tempfile.mkdtemp(prefix=f".{job.digest}-", dir=parent))
         try:
-            build(Draft(scratch))
-            os.rename(scratch, parent / digest)
+            job.build(Draft(scratch), progress)
+            os.rename(scratch, parent / job.digest)
         except OSError:
-            if self.find(stage, digest) is None:
+            if self.find(job) is None:
                 raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return Artefact(stage, digest, str(parent / digest))
+        return Artefact(job.stage, job.digest, str(parent / job.digest))

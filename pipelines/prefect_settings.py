@@ -1,0 +1,24 @@
+"""Prefect and MLflow on local stores, quiet and without telemetry; imported before either library."""
+
+from __future__ import annotations
+
+import os
+
+from pipelines.workspace import Workspace
+
+SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_CLI_PROMPT": "false",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def configure(workspace: Workspace) -> None:
+    """Point Prefect at the workspace unless the environment already says otherwise."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("PREFECT_HOME", str(workspace.prefect))

@@ -1,0 +1,54 @@
+"""The configuration of a live process: which model, which bars, under which limits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from market.time import parse_time
+from trading.config import ExchangeConfig, TradingConfig
+
+
+class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The bundle to serve: a name and an alias (or version) in the model store, or a bundle's folder."""
+
+    name: str = ""
+    alias: str = "champion"
+    folder: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.name) == bool(self.folder):
+            raise ValueError("model needs either a name (with an alias) in the store, or the folder of a bundle")
+
+
+class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where bars come from: a stretch of the lake, replayed at ``speed`` times real time (0: as fast as it goes).
+
+    Bars before ``start`` (by default: where the bundle's own data ended) are not traded on; they bring the
+    features' and the model's state up to date.
+    """
+
+    kind: Literal["lake"] = "lake"
+    venue: str = "binance"
+    start: str | None = None
+    stop: str | None = None
+    speed: float = 0.0
+
+    def __post_init__(self) -> None:
+        for text in (self.start, self.stop):
+            if text is not None:
+                parse_time(text)
+        if self.speed < 0:
+            raise ValueError(f"source.speed is {self.speed}; it is 0 (as fast as possible) or a positive factor")
+
+
+class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One live process on paper: its journal, status block and scores carry ``name``."""
+
+    name: str
+    model: ModelConfig
+    source: SourceConfig = SourceConfig()
+    trading: TradingConfig = TradingConfig()
+    exchange: ExchangeConfig = ExchangeConfig()
+
