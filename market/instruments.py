@@ -153,9 +153,10 @@ class Instrument:
         return EXACT.multiply(Decimal(int(lots)), self.lot)
 
     def nearest_ticks(self, prices: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Float prices (any shape) as the nearest ticks; ties go to the even tick.
+        """Float prices (any shape) as the nearest ticks.
 
-        A double that is the closest one to an on-tick price gives exactly that tick.
+        A double that is the closest one to an on-tick price gives exactly that tick. A price half-way between
+        two ticks goes to one of them, always the same (which one depends on how its double was rounded).
 
         Raises
         ------
