@@ -1,0 +1,1 @@
+"""The commands of ``bot4``, one a file: each has an ``app`` and a row in `pipelines.cli.COMMANDS`."""
