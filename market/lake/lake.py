@@ -21,7 +21,7 @@ from market.lake import provenance
 from market.lake.keys import SeriesInfo, SeriesKey
 from market.lake.merge import canonical, check_increasing, fingerprint_bars, merge
 from market.lake.provenance import ImportRecord, Source
-from market.lake.storage import encode, load, publish, writer_lock
+from market.lake.storage import encode, load, publish, sealed_bytes, writer_lock
 from market.time import format_time
 
 PREFIX: Final = "month="
@@ -128,8 +128,17 @@ class Lake:
         return bars[low:high].copy()
 
     def scan(self, key: SeriesKey) -> pl.LazyFrame:
-        """The series as a lazy table with the columns that any of its months has, in time order."""
-        return pl.concat([pl.scan_parquet(path, glob=False) for path in self._files(key)], how="diagonal")
+        """The series as a lazy table with the columns that any of its months has, in time order.
+
+        Raises
+        ------
+        LakeError
+            If the series is absent or a file is damaged (all are verified now, and read when collected).
+        """
+        files = self._files(key)
+        for path in files:
+            sealed_bytes(path)
+        return pl.concat([pl.scan_parquet(path, glob=False) for path in files], how="diagonal")
 
     def list(self) -> list[SeriesInfo]:
         """Every series, sorted by key."""

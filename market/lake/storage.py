@@ -1,8 +1,13 @@
-"""One month of bars as one Parquet file that carries the fingerprint of its rows, and the atomic way to put it down."""
+"""One month of bars as one sealed Parquet file, and the atomic way to put it down.
+
+The seal is the SHA-256 of the whole file, kept in the Parquet footer and computed with zeros in its place. It is
+verified before the file is decoded: Parquet readers trust lengths and offsets, and a flipped bit can crash them.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import os
 import shutil
@@ -17,10 +22,10 @@ from numpy.typing import NDArray
 
 from market.bars import FIELDS, empty_bars
 from market.errors import LakeError
-from market.lake.merge import fingerprint_bars
 
 STAGING: Final = ".staging"
-FINGERPRINT: Final = "bars_sha256"
+SEAL: Final = b"bars-file-sha256:"
+BLANK: Final = b"0" * 64
 
 
 def encode(bars: NDArray[np.void]) -> bytes:
@@ -28,29 +33,37 @@ def encode(bars: NDArray[np.void]) -> bytes:
     columns = ["start", "end", *(field for field in FIELDS if not np.isnan(bars[field]).all())]
     frame = pl.DataFrame({name: np.ascontiguousarray(bars[name]) for name in columns})
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", metadata={FINGERPRINT: fingerprint_bars(bars)})
-    return buffer.getvalue()
+    frame.write_parquet(buffer, compression="zstd", metadata={"seal": (SEAL + BLANK).decode()})
+    content = buffer.getvalue()
+    before, _, after = content.rpartition(SEAL + BLANK)
+    return before + SEAL + hashlib.sha256(content).hexdigest().encode() + after
 
 
-def load(path: Path) -> NDArray[np.void]:
-    """The bars of one file.
+def sealed_bytes(path: Path) -> bytes:
+    """The bytes of a file of the lake, whose seal has been checked.
 
     Raises
     ------
     LakeError
-        If the file is not Parquet, or its rows are not those that were written.
+        If the file cannot be read, or is not as it was written.
     """
     try:
         content = path.read_bytes()
-        frame = pl.read_parquet(io.BytesIO(content))
-        written = pl.read_parquet_metadata(io.BytesIO(content)).get(FINGERPRINT)
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise LakeError(f"{path}: cannot be read ({error}); delete it and import its month again") from error
+    except OSError as error:
+        raise LakeError(f"{path}: cannot be read ({error.strerror or error})") from error
+    before, mark, rest = content.rpartition(SEAL)
+    seal, after = rest[: len(BLANK)], rest[len(BLANK) :]
+    if not mark or hashlib.sha256(before + SEAL + BLANK + after).hexdigest().encode() != seal:
+        raise LakeError(f"{path}: is damaged or was not written by the lake; delete it and import its month again")
+    return content
+
+
+def load(path: Path) -> NDArray[np.void]:
+    """The bars of one file; errors as `sealed_bytes`."""
+    frame = pl.read_parquet(io.BytesIO(sealed_bytes(path)))
     bars = empty_bars(frame.height)
     for name in frame.columns:
         bars[name] = frame[name].to_numpy()
-    if fingerprint_bars(bars) != written:
-        raise LakeError(f"{path}: its rows are not the ones that were written; delete it and import its month again")
     return bars
 
 
