@@ -2,7 +2,8 @@
 
 How LightGBM decides at a numerical split (its ``tree.h``, ``NumericalDecision``), and what stands for it here:
 
-- a value with ``|x| <= 1e-35`` (a float32 constant) is read as zero: the graph replaces it;
+- a value with ``|x| <= 1e-35`` (a float32 constant) is read as zero: only thresholds that close to zero can tell, and
+  they are moved to the edge of that band, which decides the same;
 - missing type *none*: NaN is read as zero, so it goes where zero goes;
 - missing type *NaN*: NaN goes to the default side;
 - missing type *zero* (``zero_as_missing``): NaN and zero go to the default side: the graph turns zero into NaN;
@@ -27,7 +28,7 @@ from models.graph.trees import Comparison, Tree, add_trees
 ZERO = float(np.float32(1e-35))
 """LightGBM's ``kZeroThreshold``."""
 CATEGORICAL, DEFAULT_LEFT = 1, 2
-MISSING_ZERO, MISSING_NAN = 1, 2
+MISSING_NONE, MISSING_ZERO = 0, 1
 
 
 def lightgbm_part(name: str, booster: Any, features: int) -> GraphPart:
@@ -57,20 +58,22 @@ def lightgbm_part(name: str, booster: Any, features: int) -> GraphPart:
     scale = _sigmoid(name, header, features)
     names = header["feature_names"].split(" ")
     tables = [_table(name, block, names) for block in blocks]
-    flushed = _flushed(name, tables, names)
+    zero_is_missing = _zero_is_missing(name, tables, names)
 
     builder = GraphBuilder()
-    small = builder.add("LessOrEqual", builder.add("Abs", FEATURES), builder.constant(ZERO))
-    row = builder.add("Where", small, builder.constant(flushed.reshape(1, -1)), FEATURES)
+    row = _with_zeros_missing(builder, zero_is_missing) if zero_is_missing.any() else FEATURES
     score = add_trees(builder, [_tree(table) for table in tables], Comparison.AT_MOST, row)
-    score = builder.add("Reshape", score, _shape_one(builder))
-    margin = score if scale == 1.0 else builder.add("Mul", score, builder.constant(scale))
-    builder.logistic(margin, output=PROBABILITY)
+    decay = builder.add("Exp", builder.flat(score, -scale))
+    one = builder.constant(np.ones(1))
+    builder.add("Div", one, builder.add("Add", one, decay), output=PROBABILITY)
     return GraphPart(name, builder.model(name, [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1,))]))
 
 
-def _shape_one(builder: GraphBuilder) -> str:
-    return builder.constant(np.array([1]), "int64")
+def _with_zeros_missing(builder: GraphBuilder, zero_is_missing: NDArray[np.bool_]) -> str:
+    """The row with NaN for what is read as zero, in the columns where zero means missing."""
+    reach = np.where(zero_is_missing, ZERO, -1.0).reshape(1, -1)
+    small = builder.add("LessOrEqual", builder.add("Abs", FEATURES), builder.constant(reach))
+    return builder.add("Where", small, builder.constant(np.full((1, 1), np.nan)), FEATURES)
 
 
 def _sections(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
@@ -119,8 +122,10 @@ def _table(name: str, block: Mapping[str, str], features: Sequence[str]) -> dict
     return table
 
 
-def _flushed(name: str, tables: Sequence[Mapping[str, NDArray[Any]]], features: Sequence[str]) -> NDArray[np.float64]:
-    """What a value read as zero becomes, per feature (f,): zero, or NaN where zero means missing."""
+def _zero_is_missing(
+    name: str, tables: Sequence[Mapping[str, NDArray[Any]]], features: Sequence[str]
+) -> NDArray[np.bool_]:
+    """The features for which zero means missing, shape (f,)."""
     feature = np.concatenate([table["split_feature"] for table in tables])
     zero = (np.concatenate([table["decision_type"] for table in tables]) >> 2) == MISSING_ZERO
     missing = np.bincount(feature[zero], minlength=len(features)) > 0
@@ -128,13 +133,16 @@ def _flushed(name: str, tables: Sequence[Mapping[str, NDArray[Any]]], features: 
     if mixed.any():
         column = features[int(np.argmax(mixed))]
         raise GraphError(f"{name}: zero is missing in some splits on {column!r} and a number in others; train anew")
-    return np.where(missing, np.nan, 0.0)
+    return missing
 
 
 def _tree(table: Mapping[str, NDArray[Any]]) -> Tree:
     kind, threshold = table["decision_type"], table["threshold"]
     default_left = (kind & DEFAULT_LEFT) != 0
     # Missing type none reads NaN as zero, which goes left where the threshold is not below zero.
-    missing_left = np.where((kind >> 2) == 0, threshold >= 0.0, default_left)
+    missing_left = np.where((kind >> 2) == MISSING_NONE, threshold >= 0.0, default_left)
+    # What is read as zero, the band |x| <= ZERO, goes left as a whole or not at all.
+    edge = np.where(threshold >= 0.0, ZERO, np.nextafter(-ZERO, -np.inf))
+    moved = np.where(np.abs(threshold) <= ZERO, edge, threshold)
     leaves = table["leaf_value"]
-    return Tree(table["split_feature"], threshold, missing_left, table["left_child"], table["right_child"], leaves)
+    return Tree(table["split_feature"], moved, missing_left, table["left_child"], table["right_child"], leaves)

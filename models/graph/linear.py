@@ -41,9 +41,7 @@ def linear_part(
     centred = builder.add("Sub", FEATURES, builder.constant(columns[:1]))
     scaled = builder.add("Div", centred, builder.constant(columns[1:2]))
     cut = builder.add("Clip", scaled, builder.constant(-clip), builder.constant(clip))
-    product = builder.add("MatMul", cut, builder.constant(columns[2].reshape(-1, 1)))
-    margin = builder.add("Reshape", product, builder.constant(np.array([1]), "int64"))
-    margin = builder.add("Add", margin, builder.constant(np.array([intercept])))
-    builder.logistic(margin, output=PROBABILITY)
+    product = builder.add("MatMul", cut, builder.constant(columns[2]))
+    builder.add("Sigmoid", builder.add("Add", product, builder.constant(np.array([intercept]))), output=PROBABILITY)
     inputs, outputs = [tensor(FEATURES, (1, columns.shape[1]))], [tensor(PROBABILITY, (1,))]
     return GraphPart(name, builder.model(name, inputs, outputs))

@@ -36,11 +36,9 @@ class GraphBuilder:
         self.nodes.append(helper.make_node(operator, list(inputs), [name], domain=domain, **attributes))
         return name
 
-    def logistic(self, margin: str, output: str | None = None) -> str:
-        """``1 / (1 + exp(-margin))`` in float64, operation by operation as C libraries write it."""
-        one = self.constant(np.ones(1))
-        decay = self.add("Exp", self.add("Neg", margin))
-        return self.add("Div", one, self.add("Add", one, decay), output=output)
+    def flat(self, matrix: str, factor: float, dtype: str = "float64") -> str:
+        """A (1, 1) tensor times an exact ``factor`` (such as -1) as shape (1,): a product and a reshape in one node."""
+        return self.add("MatMul", matrix, self.constant(np.array([factor]), dtype))
 
     def model(
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]

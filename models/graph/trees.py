@@ -90,20 +90,17 @@ def split_points(model: onnx.ModelProto) -> tuple[NDArray[np.int64], NDArray[np.
 def _columns(tree: Tree) -> dict[str, NDArray[Any]]:
     if len(tree.feature) == 0:
         # The operator has no tree without a split: one split whose branches are the same leaf stands for it.
-        zero, leaf = np.zeros(1, np.int64), np.ones(1, np.bool_)
-        threshold = np.zeros(1, tree.leaves.dtype)
-        return dict(
-            feature=zero, threshold=threshold, missing=~leaf, trueid=zero, trueleaf=leaf, falseid=zero, falseleaf=leaf
-        )
-    return dict(
-        feature=tree.feature,
-        threshold=tree.threshold,
-        missing=tree.missing_left,
-        trueid=np.where(tree.left < 0, ~tree.left, tree.left),
-        trueleaf=tree.left < 0,
-        falseid=np.where(tree.right < 0, ~tree.right, tree.right),
-        falseleaf=tree.right < 0,
-    )
+        zero, no = np.zeros(1, np.int64), np.zeros(1, np.bool_)
+        tree = Tree(zero, np.zeros(1, tree.leaves.dtype), no, ~zero, ~zero, tree.leaves)
+    return {
+        "feature": tree.feature,
+        "threshold": tree.threshold,
+        "missing": tree.missing_left,
+        "trueid": np.where(tree.left < 0, ~tree.left, tree.left),
+        "trueleaf": tree.left < 0,
+        "falseid": np.where(tree.right < 0, ~tree.right, tree.right),
+        "falseleaf": tree.right < 0,
+    }
 
 
 def _attributes(

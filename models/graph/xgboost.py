@@ -3,7 +3,8 @@
 XGBoost casts the row to float32, goes left where ``x < threshold`` (NaN: to the default side), and adds leaves in
 float32 to the base score's logit, tree after tree. Here the base score is a tree without a split that comes first,
 so that the additions are the same. The probability is ``1 / (1 + exp(-margin))`` in float32; the exponential is
-taken in float64 and rounded once, which is what a good C library's ``expf`` returns but for rare last bits.
+taken in float64 and rounded once, which is what a good C library's ``expf`` returns but for rare last bits. (XGBoost
+also cuts the exponent at 88.7, where the probability is 3e-39; here it goes on to zero.)
 """
 
 from __future__ import annotations
@@ -13,15 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.graph.errors import GraphError
 from models.graph.operators import TYPES, GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart
 from models.graph.trees import Comparison, Tree, add_trees, single_leaf
-
-EXPONENT_LIMIT = np.float32(88.7)
-"""XGBoost cuts the exponent here (its ``Sigmoid``) so that ``expf`` cannot overflow."""
 
 
 def xgboost_part(name: str, booster: Any, features: int) -> GraphPart:
@@ -51,14 +48,12 @@ def xgboost_part(name: str, booster: Any, features: int) -> GraphPart:
     builder = GraphBuilder()
     row = builder.add("Cast", FEATURES, to=TYPES["float32"])
     margin = add_trees(builder, trees, Comparison.BELOW, row)
-    margin = builder.add("Reshape", margin, builder.constant(np.array([1]), "int64"))
-    _probability(builder, margin)
+    _add_probability(builder, builder.flat(margin, -1.0, "float32"))
     return GraphPart(name, builder.model(name, [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1,))]))
 
 
-def _probability(builder: GraphBuilder, margin: str) -> None:
-    exponent = builder.add("Min", builder.add("Neg", margin), builder.constant(EXPONENT_LIMIT.reshape(1), "float32"))
-    wide = builder.add("Exp", builder.add("Cast", exponent, to=TYPES["float64"]))
+def _add_probability(builder: GraphBuilder, negated: str) -> None:
+    wide = builder.add("Exp", builder.add("Cast", negated, to=TYPES["float64"]))
     one = builder.constant(np.ones(1), "float32")
     denominator = builder.add("Add", builder.add("Cast", wide, to=TYPES["float32"]), one)
     builder.add("Cast", builder.add("Div", one, denominator), to=TYPES["float64"], output=PROBABILITY)
@@ -73,11 +68,11 @@ def _check(name: str, learner: Mapping[str, Any], features: int) -> None:
         raise GraphError(f"{name}: the booster was trained on {found} features, the feature set has {features}")
 
 
-def _base_margin(learner: Mapping[str, Any]) -> np.float32:
+def _base_margin(learner: Mapping[str, Any]) -> float:
     """The base score, written as a probability such as ``[5E-1]``, as a logit, in float32 as XGBoost computes it."""
     score = np.float32(learner["learner_model_param"]["base_score"].strip("[]"))
     one = np.float32(1.0)
-    return np.float32(-np.log(one / score - one))
+    return float(-np.log(one / score - one))
 
 
 def _best_trees(learner: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

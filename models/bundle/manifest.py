@@ -1,0 +1,153 @@
+"""The manifest: everything deterministic about a bundle, as canonical JSON. Its hash is the bundle's identity."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from models.bundle.errors import DamagedBundle, IncompatibleBundle
+
+FORMAT = 1
+
+
+class FeatureList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The feature set: names in order, the bars' interval (ns), the largest gap in bars, and its digest."""
+
+    names: tuple[str, ...]
+    interval: int
+    max_gap: int
+    digest: str
+
+
+class StateTensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One recurrent tensor of the graph, by its name there."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class MemberInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A member: its name in the order of the graph's output, and its recurrent state."""
+
+    name: str
+    state: tuple[StateTensor, ...] = ()
+
+
+class StackerWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``logit = weights · logit(clip(p, clip, 1 - clip)) + intercept``."""
+
+    weights: tuple[float, ...]
+    intercept: float
+    clip: float
+
+
+class PlattScaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``p = clip(logistic(slope · logit + intercept), clip, 1 - clip)``."""
+
+    slope: float
+    intercept: float
+    clip: float
+
+
+class Payoff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a trade on a prediction pays: barriers of ``barrier_multiple`` expected moves, at most ``horizon`` bars.
+
+    ``expected_move_ratio``: mean absolute log return at the exit, over volatility times the root of the horizon.
+    """
+
+    barrier_multiple: float
+    horizon: int
+    expected_move_ratio: float
+
+
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the model was trained on. Times in nanoseconds UTC; ``fingerprints`` of each series' bars by symbol.
+
+    ``trained_through``: the latest time that anything in the bundle has seen, labels included. ``trials``:
+    configurations that were tried to find this one.
+    """
+
+    fingerprints: dict[str, str]
+    start: int
+    trained_through: int
+    rows: int
+    effective_rows: float
+    config_digest: str
+    seed: int
+    trials: int = 1
+
+
+class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The state at the end of an instrument's data: the last bar's end (ns), and the files that hold it."""
+
+    end: int
+    engine: str
+    graph: str
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """See the module. Mappings are written in sorted order; a float that is not finite is written as null.
+
+    ``instruments``: exact dictionaries of `market.instruments.Instrument`. ``label``: the label's configuration.
+    ``volatility``: the feature that scales barriers and sizes. ``statistics``: by member and for the ensemble.
+    ``certificate``: the summary of `models.certificate.Certificate`. ``snapshots`` (by symbol) and ``files``
+    (SHA-256 by path) are filled in when the bundle is written.
+    """
+
+    name: str
+    features: FeatureList
+    instruments: tuple[dict[str, Any], ...]
+    label: dict[str, Any]
+    volatility: str
+    payoff: Payoff
+    members: tuple[MemberInfo, ...]
+    burn_in: int
+    training: Training
+    certificate: dict[str, Any]
+    stacker: StackerWeights | None = None
+    calibration: PlattScaling | None = None
+    statistics: dict[str, Any] = {}
+    snapshots: dict[str, Snapshot] = {}
+    files: dict[str, str] = {}
+    format: int = FORMAT
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def to_bytes(manifest: Manifest) -> bytes:
+    """The canonical bytes: the same manifest gives the same bytes."""
+    return msgspec.json.encode(manifest, order="deterministic")
+
+
+def from_bytes(content: bytes) -> Manifest:
+    """Read canonical bytes back.
+
+    Raises
+    ------
+    IncompatibleBundle
+        If the format is newer than this installation's.
+    DamagedBundle
+        If the bytes are not a canonical manifest.
+    """
+    try:
+        found = msgspec.json.decode(content, type=_Format).format
+        if found > FORMAT:
+            raise IncompatibleBundle(
+                f"manifest.json has format {found}, this installation reads up to {FORMAT}: upgrade it"
+            )
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise DamagedBundle(f"manifest.json cannot be read: {error}") from error
+    if to_bytes(manifest) != content:
+        raise DamagedBundle("manifest.json is not written canonically; it was edited by hand: write the bundle anew")
+    return manifest
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,300 @@
+"""The model store: content-addressed bundles, numbered versions per model, and the aliases that serving reads.
+
+::
+
+    bundles/<digest>/                 immutable
+    models/<name>/versions.jsonl      one line per version, only ever appended
+    models/<name>/history.jsonl       one line per change of an alias, only ever appended
+    aliases/<name>/<alias>.json       the alias as it stands: this file alone decides; replaced in one step
+
+One lock serialises writers; readers need none. What a crash leaves behind is completed by the next writer: a torn last
+line is cut off, and a change of an alias that did not reach the history is appended to it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from models.bundle.bundle import Bundle
+from models.bundle.errors import StoreError
+from models.bundle.files import replace_file, sync_folder, write_folder
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What one gate said."""
+
+    gate: str
+    passed: bool
+    reason: str = ""
+
+
+class VersionRecord(msgspec.Struct, frozen=True):
+    """One version of a model; ``put`` is when, in nanoseconds UTC."""
+
+    version: int
+    digest: str
+    put: int
+
+
+class AliasRecord(msgspec.Struct, frozen=True):
+    """An alias as it stands: which version, since when (ns), by whom and why.
+
+    ``change`` numbers the changes of this alias from 1; ``previous`` is the change that `ModelStore.rollback` restores,
+    0 for none. ``override`` is the reason for which failed gates were overruled. ``action``: promote or rollback.
+    """
+
+    name: str
+    alias: str
+    version: int
+    digest: str
+    change: int
+    previous: int
+    at: int
+    person: str
+    verdicts: tuple[Verdict, ...] = ()
+    override: str | None = None
+    action: str = "promote"
+
+
+class ModelStore:
+    """The store under a folder.
+
+    Parameters
+    ----------
+    root
+        Created when first written to.
+    clock
+        The time in nanoseconds UTC.
+    """
+
+    def __init__(self, root: Path, clock: Callable[[], int] = time.time_ns) -> None:
+        self.root = root
+        self.clock = clock
+
+    def put(self, folder: Path, name: str) -> int:
+        """Take in a bundle as a version of a model; the same content again is the same version.
+
+        Raises
+        ------
+        StoreError
+            If its certificate did not pass.
+        BundleError
+            If it does not verify.
+        """
+        _check_name("model", name)
+        bundle = Bundle.load(folder)
+        certificate = bundle.manifest.certificate
+        if certificate.get("passed") is not True:
+            reasons = "; ".join(map(str, certificate.get("reasons", ()))) or "it has none"
+            raise StoreError(f"{folder}: the certificate did not pass ({reasons}); only a certified bundle is stored")
+        with self._lock():
+            self._keep(bundle)
+            for known in self.versions(name):
+                if known.digest == bundle.digest:
+                    return known.version
+            record = VersionRecord(len(self.versions(name)) + 1, bundle.digest, self.clock())
+            _append(self._versions_file(name), record)
+            return record.version
+
+    def promote(
+        self,
+        name: str,
+        version: int,
+        alias: str,
+        verdicts: Sequence[Verdict],
+        person: str,
+        override: str | None = None,
+    ) -> AliasRecord:
+        """Point an alias at a version.
+
+        Raises
+        ------
+        StoreError
+            If a gate did not pass, or there is no verdict at all, and no override gives a reason.
+        """
+        _check_name("alias", alias)
+        failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
+        if (failed or not verdicts) and not (override or "").strip():
+            why = "; ".join(failed) or "no gate was run"
+            raise StoreError(
+                f"{name} version {version} is not promoted to {alias!r}: {why}. An override needs a reason"
+            )
+        with self._lock():
+            digest = self._version(name, version).digest
+            self._bundle(digest)
+            current = self._healed(name, alias)
+            change = AliasRecord(
+                name=name,
+                alias=alias,
+                version=version,
+                digest=digest,
+                change=current.change + 1 if current else 1,
+                previous=current.change if current else 0,
+                at=self.clock(),
+                person=person,
+                verdicts=tuple(verdicts),
+                override=override,
+            )
+            return self._change(change)
+
+    def rollback(self, name: str, alias: str, person: str | None = None) -> AliasRecord:
+        """Point an alias at what it pointed at before; again, and it goes one further back.
+
+        Parameters
+        ----------
+        person
+            Who; by default the user of this process.
+
+        Raises
+        ------
+        StoreError
+            If there is nothing before.
+        """
+        with self._lock():
+            current = self._healed(name, alias)
+            if current is None or current.previous == 0:
+                raise StoreError(f"alias {alias!r} of {name!r} has nothing before it to go back to")
+            before = next(r for r in self.history(name) if r.alias == alias and r.change == current.previous)
+            self._bundle(before.digest)
+            return self._change(
+                msgspec.structs.replace(
+                    before,
+                    change=current.change + 1,
+                    at=self.clock(),
+                    person=person or getpass.getuser(),
+                    action="rollback",
+                )
+            )
+
+    def resolve(self, name: str, reference: int | str) -> Bundle:
+        """The verified bundle of a version number or an alias.
+
+        Raises
+        ------
+        StoreError
+            If there is none.
+        BundleError
+            If it does not verify.
+        """
+        if isinstance(reference, int):
+            return self._bundle(self._version(name, reference).digest)
+        record = self.aliases(name).get(reference)
+        if record is None:
+            known = ", ".join(self.aliases(name)) or "none"
+            raise StoreError(f"model {name!r} has no alias {reference!r}; it has {known}")
+        return self._bundle(record.digest)
+
+    def names(self) -> tuple[str, ...]:
+        """The models."""
+        folder = self.root / "models"
+        return tuple(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else ()
+
+    def versions(self, name: str) -> tuple[VersionRecord, ...]:
+        """A model's versions, oldest first."""
+        _check_name("model", name)
+        return tuple(_read(self._versions_file(name), VersionRecord))
+
+    def aliases(self, name: str) -> dict[str, AliasRecord]:
+        """A model's aliases as they stand."""
+        _check_name("model", name)
+        files = sorted((self.root / "aliases" / name).glob("[!.]*.json"))
+        return {path.stem: _decode(path.read_bytes(), AliasRecord, path) for path in files}
+
+    def history(self, name: str) -> tuple[AliasRecord, ...]:
+        """Every change of a model's aliases, oldest first."""
+        _check_name("model", name)
+        return tuple(_read(self._history_file(name), AliasRecord))
+
+    def _versions_file(self, name: str) -> Path:
+        return self.root / "models" / name / "versions.jsonl"
+
+    def _history_file(self, name: str) -> Path:
+        return self.root / "models" / name / "history.jsonl"
+
+    def _version(self, name: str, version: int) -> VersionRecord:
+        known = self.versions(name)
+        for record in known:
+            if record.version == version:
+                return record
+        raise StoreError(f"model {name!r} has no version {version}; it has {[r.version for r in known] or 'none'}")
+
+    def _bundle(self, digest: str) -> Bundle:
+        folder = self.root / "bundles" / digest
+        bundle = Bundle.load(folder)
+        if bundle.digest != digest:
+            raise StoreError(f"{folder} holds bundle {bundle.digest}; the store was changed by hand: put it again")
+        return bundle
+
+    def _keep(self, bundle: Bundle) -> None:
+        folder = self.root / "bundles" / bundle.digest
+        if folder.exists():
+            self._bundle(bundle.digest)
+        else:
+            write_folder(folder, bundle.files)
+
+    def _healed(self, name: str, alias: str) -> AliasRecord | None:
+        """The alias as it stands, with a history that knows it."""
+        _check_name("alias", alias)
+        current = self.aliases(name).get(alias)
+        if current is not None and current not in self.history(name):
+            _append(self._history_file(name), current)
+        return current
+
+    def _change(self, record: AliasRecord) -> AliasRecord:
+        """Make a change; the alias file is what counts, so it is first."""
+        content = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+        replace_file(self.root / "aliases" / record.name / f"{record.alias}.json", content)
+        _append(self._history_file(record.name), record)
+        return record
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _check_name(what: str, name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", name):
+        raise StoreError(f"{what} {name!r} must start with a letter and have only letters, digits, '.', '_' and '-'")
+
+
+def _append(path: Path, record: msgspec.Struct) -> None:
+    """Append one line durably, after cutting off a torn one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        file.seek(0)
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
+        file.write(msgspec.json.encode(record) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def _read(path: Path, kind: type[Record]) -> list[Record]:
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    return [_decode(line, kind, path) for line in whole.splitlines()]
+
+
+def _decode(content: bytes, kind: type[Record], path: Path) -> Record:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"{path} cannot be read: {error}; it was changed by hand: restore it") from error
