@@ -1,0 +1,112 @@
+"""Building blocks of the catalogue: small functions that make nodes. Equal calls give equal nodes, computed once."""
+
+from __future__ import annotations
+
+from features.kernels import price, ratios, recursive, windows
+from features.nodes import CLOSE, COUNT, HIGH, LOW, OPEN, Block, Kernel, Node, Part, Ring, Value
+
+VOLATILITY_SPAN = 96
+
+
+def apply(kernel: Kernel, *inputs: Value, params: tuple[float | int, ...] = (), outputs: int = 1) -> Node:
+    """A stateless kernel on values of this bar."""
+    return Node(kernel, inputs, params, outputs=outputs)
+
+
+def previous(series: Value) -> Node:
+    """The value one bar ago."""
+    return Node(recursive.previous, (series,), floats=1, delay=1)
+
+
+def ewma(series: Value, keep: float, bars: int) -> Node:
+    """Exponential average with decay ``keep``, defined after ``bars`` values."""
+    weight = Node(recursive.ewma_weight, (), (keep,), floats=1, recursive=True, start=series.first)
+    return Node(recursive.ewma, (series, weight), floats=1, delay=bars - 1, recursive=True)
+
+
+def span_ewma(series: Value, span: int) -> Node:
+    """Exponential average with weight 2 / (span + 1), defined after ``span`` values."""
+    return ewma(series, 1.0 - 2.0 / (span + 1.0), span)
+
+
+def wilder(series: Value, period: int) -> Node:
+    """Wilder's average with weight 1 / period, defined after ``period`` values."""
+    return ewma(series, 1.0 - 1.0 / period, period)
+
+
+def ewma_distance(change: Value, span: int) -> Node:
+    """A series minus its exponential average, from its changes; counts ``span`` values of the series."""
+    weight = Node(recursive.ewma_weight, (), (1.0 - 2.0 / (span + 1.0),), floats=1, recursive=True)
+    return Node(recursive.ewma_distance, (change, weight), floats=1, delay=span - change.first, recursive=True)
+
+
+def window_sum(series: Value, window: int) -> Node:
+    """Sum of the last ``window`` values."""
+    inputs = (series, Ring(series, window), COUNT, Block(window))
+    return Node(windows.window_sum, inputs, floats=window + 1, delay=window - 1)
+
+
+def moments(series: Value, window: int) -> tuple[Part, Part, Part]:
+    """Shift, and shifted sums of first and second powers, of the last ``window`` values."""
+    inputs = (series, Ring(series, window), COUNT, Block(window))
+    node = Node(windows.window_moments, inputs, floats=2 * window + 3, outputs=3, delay=window - 1)
+    return Part(node, 0), Part(node, 1), Part(node, 2)
+
+
+def higher_moments(series: Value, window: int) -> tuple[Part, Part]:
+    """Shifted sums of third and fourth powers of the last ``window`` values, with the shift of `moments`."""
+    inputs = (series, Ring(series, window), COUNT, Block(window))
+    node = Node(windows.window_higher_moments, inputs, floats=2 * window + 3, outputs=2, delay=window - 1)
+    return Part(node, 0), Part(node, 1)
+
+
+def lagged_product(series: Value, window: int) -> tuple[Part, Part]:
+    """Shifted sum of products of neighbours, and the oldest value, of the last ``window`` values."""
+    inputs = (series, Ring(series, window), COUNT, Block(window))
+    node = Node(windows.window_lagged_product, inputs, floats=window + 2, outputs=2, delay=window - 1)
+    return Part(node, 0), Part(node, 1)
+
+
+def extreme(series: Value, window: int, sign: float) -> tuple[Part, Part]:
+    """The largest (1.0) or smallest (-1.0) of the last ``window`` values, and how many bars ago it was."""
+    inputs = (series, Ring(series, window), COUNT, Block(window))
+    node = Node(
+        windows.window_extreme, inputs, (sign,), floats=window + 1, ints=window + 1, outputs=2, delay=window - 1
+    )
+    return Part(node, 0), Part(node, 1)
+
+
+def path_moments(change: Value, window: int) -> tuple[Part, Part, Part, Part]:
+    """Path, and its window sums of path, path squared, age times path, over ``window`` points (window - 1 changes)."""
+    inputs = (change, Ring(change, window), COUNT, Block(window))
+    node = Node(windows.window_path, inputs, floats=3 * window + 4, outputs=4, delay=window - 2)
+    return Part(node, 0), Part(node, 1), Part(node, 2), Part(node, 3)
+
+
+def weighted_path(change: Value, weight: Value, window: int) -> Node:
+    """Sum of weight times path over the last ``window`` points, with the path of `path_moments`."""
+    inputs = (change, Ring(change, window), weight, Ring(weight, window), COUNT, Block(window))
+    return Node(windows.window_weighted_path, inputs, floats=window + 2, delay=window - 2)
+
+
+def commodity_channel(window: int) -> Node:
+    """Commodity channel index of the last ``window`` bars."""
+    rings = (Ring(HIGH, window), Ring(LOW, window), Ring(CLOSE, window))
+    return Node(windows.window_commodity_channel, (CLOSE, *rings, COUNT), (window,), delay=window - 1)
+
+
+CLOSE_BEFORE = previous(CLOSE)
+LOG_RETURN = apply(price.log_ratio, CLOSE, CLOSE_BEFORE)
+SQUARED_RETURN = apply(ratios.square, LOG_RETURN)
+VARIANCE = span_ewma(SQUARED_RETURN, VOLATILITY_SPAN)
+INVERSE_VOLATILITY = apply(ratios.inverse_root, VARIANCE)
+TRUE_RANGE = apply(price.true_range, HIGH, LOW, CLOSE_BEFORE)
+TYPICAL = apply(price.typical_price, HIGH, LOW, CLOSE)
+SCALED_RETURN = apply(ratios.scaled, LOG_RETURN, INVERSE_VOLATILITY, params=(1.0,))
+RANGE_VARIANCES = apply(price.range_variances, OPEN, HIGH, LOW, CLOSE, outputs=3)
+CLOSE_LOCATION = apply(price.close_location, HIGH, LOW, CLOSE)
+
+
+def per_volatility(value: Value, bars: float) -> Node:
+    """A log move divided by ``ewma_volatility_96`` times the square root of ``bars``."""
+    return apply(ratios.scaled, value, INVERSE_VOLATILITY, params=(1.0 / bars**0.5,))

@@ -1,0 +1,58 @@
+"""The catalogue: every feature by name, and which of them a source's fields allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from features.catalogue import calendar, flow, oscillators, returns, trend, volatility, volume
+from features.feature import Feature
+
+GROUPS: Mapping[str, tuple[Feature, ...]] = MappingProxyType(
+    {
+        "returns": returns.FEATURES,
+        "trend": trend.FEATURES,
+        "oscillators": oscillators.FEATURES,
+        "volatility": volatility.FEATURES,
+        "volume": volume.FEATURES,
+        "flow": flow.FEATURES,
+        "calendar": calendar.FEATURES,
+    }
+)
+CATALOGUE: Mapping[str, Feature] = MappingProxyType(
+    {feature.name: feature for group in GROUPS.values() for feature in group}
+)
+
+
+def default_features(fields: Iterable[str], catalogue: Mapping[str, Feature] = CATALOGUE) -> tuple[str, ...]:
+    """The names of all features whose bar fields are present, in catalogue order.
+
+    Parameters
+    ----------
+    fields
+        What the bars have, as `market.bars.present_fields` says.
+
+    Examples
+    --------
+    >>> names = default_features(("open", "high", "low", "close", "volume"))
+    >>> "rsi_14" in names, "taker_imbalance_ewma_8" in names
+    (True, False)
+    """
+    present = frozenset(fields)
+    return tuple(name for name, feature in catalogue.items() if feature.fields <= present)
+
+
+def disabled_features(fields: Iterable[str], catalogue: Mapping[str, Feature] = CATALOGUE) -> dict[str, str]:
+    """The features that are off, each with the reason.
+
+    Examples
+    --------
+    >>> disabled_features(("open", "high", "low", "close", "volume"))["taker_imbalance_ewma_8"]
+    'needs taker_buy_volume, which the bars lack'
+    """
+    present = frozenset(fields)
+    return {
+        name: f"needs {', '.join(sorted(feature.fields - present))}, which the bars lack"
+        for name, feature in catalogue.items()
+        if not feature.fields <= present
+    }

@@ -1,0 +1,322 @@
+"""What every feature promises, as checks that run over a whole feature set; a user's own features pass the same ones.
+
+- **parity**: `update` bar by bar, `replay` in pieces, and a snapshot restored into a fresh engine in between give the
+  bytes of one `replay`;
+- **warm-up**: NaN on exactly the first ``warmup - 1`` rows, finite ever after;
+- **memory**: a bar changes exactly the next ``memory`` rows (its own included), and an engine started late gives the
+  same bytes from its ``memory``-th bar on;
+- **no look-ahead**: whatever happens later, earlier rows keep their bytes;
+- **finite** on flat, silent, dead, jumping and tiny bars;
+- **the JIT changes nothing**: a process with ``NUMBA_DISABLE_JIT=1`` gives the same bytes.
+
+Exactness against an independent reference is the business of the tests: only a second implementation can prove it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.engine import FeatureEngine
+from features.errors import ConformanceError
+from features.feature import Feature
+from features.feature_set import FeatureSet
+from market.bars import BAR, empty_bars
+from market.time import MINUTE
+
+Bars = NDArray[np.void]
+Rows = NDArray[np.float64]
+
+INTERPRETER = """
+import sys
+import numba
+import numpy as np
+assert numba.config.DISABLE_JIT
+from features.engine import FeatureEngine
+from features.feature_set import FeatureSet
+bars, out, interval, max_gap = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+np.save(out, FeatureEngine(FeatureSet(tuple(sys.argv[5:]), interval, max_gap)).replay(np.load(bars)))
+"""
+
+
+def replayed(engine: FeatureEngine, bars: Bars) -> Rows:
+    """The rows of some bars from an empty state."""
+    engine.reset()
+    return engine.replay(bars)
+
+
+def demand_equal(names: Sequence[str], what: str, left: Rows, right: Rows, first_row: int = 0) -> None:
+    """Refuse any difference in bits, naming the feature and the row."""
+    differs = np.ascontiguousarray(left).view(np.int64) != np.ascontiguousarray(right).view(np.int64)
+    if differs.any():
+        row, column = np.argwhere(differs)[0]
+        raise ConformanceError(
+            f"{names[column]}: {what}: row {first_row + row} is {left[row, column]!r} and {right[row, column]!r} "
+            f"({int(differs.sum())} cells of {differs.size} differ)"
+        )
+
+
+def check_parity(engine: FeatureEngine, bars: Bars, splits: Iterable[int]) -> None:
+    """Replay in pieces cut at ``splits``, each by a restored engine, the bars around each cut by `update`."""
+    whole = replayed(engine, bars)
+    names = engine.feature_set.names
+    other = FeatureEngine(engine.feature_set)
+    begin = 0
+    for split in [*sorted(splits), len(bars)]:
+        single = min(begin + 3, split)
+        updated = [other.update(bar) for bar in bars[begin:single]]
+        rows = np.concatenate([np.reshape(updated, (single - begin, len(names))), other.replay(bars[single:split])])
+        demand_equal(names, "update and replay in pieces differ from one replay", rows, whole[begin:split], begin)
+        snapshot = other.snapshot()
+        other = FeatureEngine(engine.feature_set)
+        other.restore(snapshot)
+        begin = split
+
+
+def check_warmup(engine: FeatureEngine, bars: Bars) -> None:
+    """NaN before warm-up, finite after; the bars must be longer than every warm-up."""
+    rows = replayed(engine, bars)
+    for column, feature in enumerate(engine.feature_set.features):
+        early, late = rows[: feature.warmup - 1, column], rows[feature.warmup - 1 :, column]
+        if not np.isnan(early).all() or not len(late):
+            raise ConformanceError(f"{feature.name}: declared warm-up {feature.warmup}, but it has values before")
+        demand_finite(feature, late, feature.warmup - 1)
+
+
+def demand_finite(feature: Feature, values: Rows, first_row: int) -> None:
+    """Refuse NaN and infinity after warm-up."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(bad.argmax())
+        raise ConformanceError(f"{feature.name}: row {first_row + row} is {values[row]} after warm-up")
+
+
+def check_late_start(engine: FeatureEngine, bars: Bars, starts: Iterable[int]) -> None:
+    """An engine that starts late gives the same bits once it has seen ``memory`` bars."""
+    whole = replayed(engine, bars)
+    for start in starts:
+        late = replayed(engine, bars[start:])
+        for column, feature in enumerate(engine.feature_set.features):
+            if feature.memory is not None and start + feature.memory <= len(bars):
+                row = start + feature.memory - 1
+                pair = late[feature.memory - 1 :, column : column + 1], whole[row:, column : column + 1]
+                demand_equal([feature.name], f"started late at bar {start}, after {feature.memory} bars", *pair, row)
+
+
+def check_memory(engine: FeatureEngine, bars: Bars, places: Sequence[int]) -> None:
+    """A changed bar changes no row after the declared memory, and at one place at least the last row within it."""
+    whole = replayed(engine, bars)
+    reached = np.zeros(len(engine.feature_set.features), bool)
+    for place in places:
+        changed = replayed(engine, shaken(bars, place, place + 1))
+        for column, feature in enumerate(engine.feature_set.features):
+            if feature.memory is None or place + feature.memory >= len(bars):
+                continue
+            after = place + feature.memory
+            pair = changed[after:, column : column + 1], whole[after:, column : column + 1]
+            demand_equal([feature.name], f"bar {place} still matters after {feature.memory} bars", *pair, after)
+            reached[column] |= changed[after - 1, column] != whole[after - 1, column]
+    for column, feature in enumerate(engine.feature_set.features):
+        if feature.memory is not None and feature.fields and not reached[column]:
+            raise ConformanceError(
+                f"{feature.name}: declared memory {feature.memory}, but the oldest bar never matters"
+            )
+
+
+def check_no_lookahead(engine: FeatureEngine, bars: Bars, cuts: Iterable[int]) -> None:
+    """Bars after a cut are changed; the rows up to it must keep their bits."""
+    whole = replayed(engine, bars)
+    for cut in cuts:
+        changed = replayed(engine, shaken(bars, cut, len(bars)))
+        demand_equal(engine.feature_set.names, f"bars from {cut} on change the past", changed[:cut], whole[:cut])
+
+
+def check_finite(engine: FeatureEngine, series: Iterable[Bars]) -> None:
+    """Every value after warm-up is finite, whatever admissible bars come."""
+    for bars in series:
+        rows = replayed(engine, bars)
+        for column, feature in enumerate(engine.feature_set.features):
+            demand_finite(feature, rows[feature.warmup - 1 :, column], feature.warmup - 1)
+
+
+def check_interpreted(engine: FeatureEngine, bars: Bars) -> None:
+    """A process without the JIT gives the same bits (features of the default catalogue only)."""
+    compiled = replayed(engine, bars)
+    rows = interpreted_replay(engine.feature_set, bars)
+    demand_equal(engine.feature_set.names, "compiled and interpreted code differ", rows, compiled)
+
+
+def interpreted_replay(feature_set: FeatureSet, bars: Bars) -> Rows:
+    """The rows of some bars from another process with ``NUMBA_DISABLE_JIT=1``."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "bars.npy", Path(folder) / "rows.npy"
+        np.save(source, bars)
+        arguments = [str(source), str(target), str(feature_set.interval), str(feature_set.max_gap), *feature_set.names]
+        environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+        root = Path(__file__).resolve().parent.parent
+        subprocess.run([sys.executable, "-c", INTERPRETER, *arguments], check=True, env=environment, cwd=root)
+        rows: Rows = np.load(target)
+        return rows
+
+
+def shaken(bars: Bars, start: int, stop: int) -> Bars:
+    """A copy in which the bars from ``start`` to ``stop`` are drastically different, and still admissible."""
+    out = bars.copy()
+    part = out[start:stop]
+    part["high"] = 2.0 * np.maximum(part["high"], part["open"])
+    part["low"] *= 0.5
+    part["open"] *= 1.25
+    part["close"] = 1.5 * part["close"]
+    part["volume"] = 3.0 * part["volume"] + 1.0
+    part["taker_buy_volume"] = 0.25 * part["volume"]
+    for name in ("quote_volume", "trade_count"):
+        part[name] = 5.0 * part[name] + 7.0
+    return out
+
+
+def plain_bars(count: int, seed: int, price: float = 100.0, interval: int = MINUTE, start: int = 0) -> Bars:
+    """Random bars with every field, heavy-tailed returns around a level that reverts to ``price``."""
+    generator = np.random.default_rng(seed)
+    steps = 1e-3 * generator.standard_t(4, count)
+    level = np.empty(count)
+    place = 0.0
+    for row, step in enumerate(steps):
+        place = 0.9995 * place + step
+        level[row] = place
+    close = price * np.exp(level)
+    bars = empty_bars(count)
+    bars["start"] = start + interval * np.arange(count)
+    bars["end"] = bars["start"] + interval
+    bars["close"] = close
+    bars["open"] = np.concatenate([[price], close[:-1]]) * np.exp(2e-4 * generator.standard_normal(count))
+    top, bottom = np.maximum(bars["open"], close), np.minimum(bars["open"], close)
+    bars["high"] = top * np.exp(np.abs(5e-4 * generator.standard_normal(count)))
+    bars["low"] = bottom * np.exp(-np.abs(5e-4 * generator.standard_normal(count)))
+    bars["volume"] = generator.lognormal(2.0, 1.0, count)
+    bars["quote_volume"] = bars["volume"] * close
+    bars["trade_count"] = generator.poisson(60, count) + 1.0
+    bars["taker_buy_volume"] = bars["volume"] * generator.beta(3.0, 3.0, count)
+    return bars
+
+
+def without(bars: Bars, rows: Sequence[int]) -> Bars:
+    """The bars with some left out."""
+    keep = np.ones(len(bars), bool)
+    keep[list(rows)] = False
+    return bars[keep]
+
+
+def flattened(bars: Bars, start: int, stop: int, silent: bool) -> Bars:
+    """A copy in which open, high, low and close stand still from ``start`` to ``stop``, without trades if silent."""
+    out = bars.copy()
+    for name in ("open", "high", "low", "close"):
+        out[name][start:stop] = out["close"][start - 1]
+    if silent:
+        for name in ("volume", "quote_volume", "trade_count", "taker_buy_volume"):
+            out[name][start:stop] = 0.0
+    return out
+
+
+def degenerate_series(count: int, seed: int) -> Iterator[Bars]:
+    """Admissible bars that break careless formulas."""
+    bars = plain_bars(count, seed)
+    yield flattened(bars, 1, count, silent=True)
+    yield flattened(bars, 1, count, silent=False)
+    yield flattened(bars, count // 4, count, silent=True)
+    for spoil in (no_range, steady_growth, jumps, tick_bounce, whole_body, lone_volume):
+        out = bars.copy()
+        spoil(out)
+        yield out
+
+
+def one_price(bars: Bars, close: NDArray[np.floating]) -> None:
+    """Every price of each bar is its close."""
+    for name in ("open", "high", "low", "close"):
+        bars[name] = close
+
+
+def no_range(bars: Bars) -> None:
+    """Bars whose high is their low, at changing levels."""
+    one_price(bars, bars["close"].copy())
+
+
+def steady_growth(bars: Bars) -> None:
+    """The same return every bar: no dispersion but rounding."""
+    one_price(bars, 1.001 ** np.arange(len(bars)) % 1e12 + 1e-6)
+
+
+def jumps(bars: Bars) -> None:
+    """Prices that leap between the smallest and the largest admissible, volumes likewise."""
+    one_price(bars, np.where(np.arange(len(bars)) % 37 < 18, 1e-18, 1e18))
+    bars["volume"] = np.where(np.arange(len(bars)) % 29 < 14, 1e-18, 1e18)
+    bars["taker_buy_volume"] = bars["volume"]
+
+
+def tick_bounce(bars: Bars) -> None:
+    """Two prices in turn."""
+    one_price(bars, np.where(np.arange(len(bars)) % 2 == 0, 0.1, 0.3))
+
+
+def whole_body(bars: Bars) -> None:
+    """Every bar opens at its low and closes at its high."""
+    bars["low"] = bars["open"] = 100.0
+    bars["high"] = bars["close"] = 100.0 + 1e-9
+
+
+def lone_volume(bars: Bars) -> None:
+    """Volume without trades, trades without volume, all of it bought or none."""
+    place = np.arange(len(bars)) % 4
+    bars["volume"] = np.where(place < 2, 0.0, 1e-18)
+    bars["trade_count"] = np.where(place % 2 == 0, 0.0, 5.0)
+    bars["taker_buy_volume"] = np.where(place == 3, bars["volume"], 0.0)
+
+
+def check_features(
+    feature_set: FeatureSet, bars: Bars | None = None, tell: Callable[[str], None] = lambda what: None
+) -> None:
+    """Every check of this module on a feature set.
+
+    Parameters
+    ----------
+    feature_set
+        What to check, with its own catalogue.
+    bars
+        On the set's grid, longer than its warm-up by a few hundred; random bars by default.
+    tell
+        Called with the name of each check before it runs.
+
+    Raises
+    ------
+    ConformanceError
+        Naming the feature, the row, and what is broken.
+    """
+    engine = FeatureEngine(feature_set).build()
+    count = 3 * feature_set.warmup + 300
+    series = plain_bars(count, 7, interval=feature_set.interval or MINUTE) if bars is None else bars
+    if series.dtype != BAR or len(series) < 2 * feature_set.warmup:
+        raise ConformanceError(f"the checks need at least {2 * feature_set.warmup} bars, not {len(series)}")
+    cuts = [len(series) * place // 7 for place in range(1, 7)]
+    tell("parity")
+    check_parity(engine, series, cuts)
+    tell("warm-up")
+    check_warmup(engine, series)
+    tell("memory")
+    check_memory(engine, series, [*range(5, 60), *cuts[:3]])
+    if feature_set.interval:
+        check_late_start(engine, series, [1, 17, *cuts])
+    tell("no look-ahead")
+    check_no_lookahead(engine, series, cuts)
+    tell("finite")
+    check_finite(engine, degenerate_series(2 * feature_set.warmup + 300, 11) if bars is None else [series])
+
+
+def check_feature(feature: Feature, interval: int = MINUTE) -> None:
+    """Every check of this module on one feature, which need not be in the catalogue."""
+    check_features(FeatureSet((feature.name,), interval, 3, {feature.name: feature}))

@@ -1,0 +1,165 @@
+"""The door: every bar is checked before it may touch any state, and gaps decide whether the state starts anew.
+
+`first_refused` looks at all rows first, so an array with one bad bar changes nothing. Its answer is one integer that
+`refusal` turns into a sentence with the field, the value and the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import BarError
+from market.bars import BAR, COLUMN, FIELDS
+from market.jit import kernel
+from market.time import format_time
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LEAST, MOST = 1e-18, 1e18
+"""Positive prices and volumes outside these are refused: products of a few of them must stay finite."""
+WEEK = 604_800_000_000_000
+MONDAY = 345_600_000_000_000  # bars of whole weeks begin on Mondays, all others on multiples of their interval
+TAKER_SLACK = 1.0 + 1e-9
+COLUMNS = 16
+
+START, END = COLUMN["start"], COLUMN["end"]
+OPEN, HIGH, LOW, CLOSE, VOLUME = (COLUMN[name] for name in FIELDS[:5])
+TAKER = COLUMN["taker_buy_volume"]
+FIRST_OPTIONAL = COLUMN["quote_volume"]
+SIGNED = COLUMN["order_flow_imbalance"]
+
+
+class Refusal(IntEnum):
+    """Why a bar was refused."""
+
+    OFF_GRID = 0
+    WRONG_END = 1
+    NOT_AFTER = 2
+    NOT_FINITE = 3
+    NOT_A_PRICE = 4
+    NOT_A_VOLUME = 5
+    HIGH_BELOW = 6
+    LOW_ABOVE = 7
+    NEGATIVE = 8
+    TAKER_ABOVE = 9
+    BEFORE_EPOCH = 10
+
+
+# Compiled code reads plain integers.
+OFF_GRID, WRONG_END, NOT_AFTER, NOT_FINITE, NOT_A_PRICE = (int(code) for code in list(Refusal)[:5])
+NOT_A_VOLUME, HIGH_BELOW, LOW_ABOVE, NEGATIVE, TAKER_ABOVE, BEFORE_EPOCH = (int(code) for code in list(Refusal)[5:])
+
+SENTENCES = {
+    Refusal.OFF_GRID: "is not on the grid of the interval",
+    Refusal.WRONG_END: "is not one interval after its start",
+    Refusal.NOT_AFTER: "is before the end of the bar before it: bars must come in order, each once",
+    Refusal.NOT_FINITE: "is missing or not finite, and feature {reader} reads it; leave that out or provide the field",
+    Refusal.NOT_A_PRICE: f"is not a price between {LEAST:g} and {MOST:g}",
+    Refusal.NOT_A_VOLUME: f"is neither 0 nor a volume between {LEAST:g} and {MOST:g}",
+    Refusal.HIGH_BELOW: "is below the bar's open, low or close",
+    Refusal.LOW_ABOVE: "is above the bar's open or close",
+    Refusal.NEGATIVE: "is negative",
+    Refusal.TAKER_ABOVE: "is more than the bar's volume",
+    Refusal.BEFORE_EPOCH: "is before 1970",
+}
+
+
+@kernel
+def time_refused(start: int, end: int, before: int, interval: int) -> int:
+    """The refusal code of a bar's times, or -1. ``before`` is the end of the last bar, -1 for none."""
+    if start < 0:
+        return START * 16 + BEFORE_EPOCH
+    if interval > 0:
+        origin = MONDAY if interval % WEEK == 0 else 0
+        if (start - origin) % interval != 0:
+            return START * 16 + OFF_GRID
+        if end != start + interval:
+            return END * 16 + WRONG_END
+    elif end < start:
+        return END * 16 + WRONG_END
+    if start < before:
+        return START * 16 + NOT_AFTER
+    return -1
+
+
+@kernel
+def prices_refused(bars_f: Floats, row: int) -> int:
+    """The refusal code of a bar's open, high, low, close and volume, or -1."""
+    for column in range(OPEN, VOLUME):
+        if not (LEAST <= bars_f[row, column] <= MOST):
+            return column * 16 + NOT_A_PRICE
+    volume = bars_f[row, VOLUME]
+    if not (volume == 0.0 or LEAST <= volume <= MOST):
+        return VOLUME * 16 + NOT_A_VOLUME
+    open_, high, low, close = bars_f[row, OPEN], bars_f[row, HIGH], bars_f[row, LOW], bars_f[row, CLOSE]
+    if high < open_ or high < low or high < close:
+        return HIGH * 16 + HIGH_BELOW
+    if low > open_ or low > close:
+        return LOW * 16 + LOW_ABOVE
+    return -1
+
+
+@kernel
+def optional_refused(bars_f: Floats, row: int, optional: int) -> int:
+    """The refusal code of the fields in the bit mask ``optional``, or -1."""
+    for column in range(FIRST_OPTIONAL, COLUMNS):
+        if (optional >> column) & 1:
+            value = bars_f[row, column]
+            if not (-MOST <= value <= MOST):
+                return column * 16 + NOT_FINITE
+            if value < 0.0 and column != SIGNED:
+                return column * 16 + NEGATIVE
+            if column == TAKER and value > bars_f[row, VOLUME] * TAKER_SLACK:
+                return column * 16 + TAKER_ABOVE
+    return -1
+
+
+@kernel
+def first_refused(bars_f: Floats, bars_i: Ints, state_i: Ints, interval: int, optional: int) -> int:
+    """The first bad bar as row * 256 + column * 16 + reason, or -1 if all may pass. Changes nothing."""
+    before = state_i[1] if state_i[0] > 0 else -1
+    for row in range(bars_f.shape[0]):
+        code = time_refused(bars_i[row, 0], bars_i[row, 1], before, interval)
+        if code < 0:
+            code = prices_refused(bars_f, row)
+        if code < 0 and optional != 0:
+            code = optional_refused(bars_f, row, optional)
+        if code >= 0:
+            return row * 256 + code
+        before = bars_i[row, 1]
+    return -1
+
+
+@kernel
+def arrive(bars_i: Ints, row: int, state_f: Floats, state_i: Ints, interval: int, max_gap: int) -> int:
+    """Take a bar in: empty the state after a long gap, number the bar; return the bars since the state was empty."""
+    start = bars_i[row, 0]
+    count: int = state_i[0]
+    if interval > 0 and count > 0 and (start - state_i[1]) // interval > max_gap:
+        for place in range(state_f.shape[0]):
+            state_f[place] = 0.0
+        for place in range(state_i.shape[0]):
+            state_i[place] = 0
+        count = 0
+    count += 1
+    state_i[0] = count
+    state_i[1] = bars_i[row, 1]
+    state_i[2] = start // interval if interval > 0 else count
+    return count
+
+
+def refusal(bars: NDArray[np.void], code: int, readers: Mapping[str, str]) -> BarError:
+    """The error that names what `first_refused` found; ``readers`` names a feature that reads each field."""
+    row, rest = divmod(code, 256)
+    column, reason = divmod(rest, 16)
+    name = (BAR.names or ())[column]
+    value = bars[name][row]
+    shown = format_time(int(value)) if name in ("start", "end") else repr(float(value))
+    when = format_time(int(bars["start"][row]))
+    sentence = SENTENCES[Refusal(reason)].format(reader=readers.get(name, ""))
+    return BarError(f"bar {row} (start {when}): {name} {shown} {sentence}; no bar was taken in")

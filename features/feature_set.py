@@ -1,0 +1,151 @@
+"""An ordered list of features on one grid of bars: what an engine computes, and what its state and digest belong to."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from types import FunctionType
+from typing import Any
+
+from features import door
+from features.catalogue import CATALOGUE
+from features.errors import FeatureError
+from features.feature import Feature
+from features.plan import Plan, make_plan
+from features.source import generate
+from market.bars import PRICE_FIELDS
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features in a fixed order, for bars of one interval.
+
+    Parameters
+    ----------
+    names
+        Features by name; their order is the order of the columns.
+    interval
+        The bars' interval in nanoseconds, or 0 for bars that are no time grid (tick, volume, dollar bars); those have
+        no missing bars, and number themselves from the first one.
+    max_gap
+        How many missing bars in a row are bridged; after more of them the state starts anew.
+    catalogue
+        Where names are looked up; a user's own features are added to a copy of the default one.
+
+    Raises
+    ------
+    FeatureError
+        If a name is unknown or twice in the list, the list is empty, or a number is negative.
+
+    Examples
+    --------
+    >>> some = FeatureSet(("rsi_14", "scaled_return_4"), interval=60_000_000_000, max_gap=3)
+    >>> some.warmup, some.memory, sorted(some.fields)
+    (96, None, ['close', 'high', 'low', 'open', 'volume'])
+    """
+
+    names: tuple[str, ...]
+    interval: int
+    max_gap: int
+    catalogue: Mapping[str, Feature] = field(default_factory=lambda: CATALOGUE, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        if not self.names:
+            raise FeatureError("a feature set needs at least one feature")
+        for name in self.names:
+            if name not in self.catalogue:
+                raise FeatureError(f"no feature is called {name!r}{suggestion(name, self.catalogue)}")
+            if self.names.count(name) > 1:
+                raise FeatureError(f"feature {name!r} is twice in the feature set; list each once")
+        if self.interval < 0 or self.max_gap < 0:
+            raise FeatureError(f"interval {self.interval} and max_gap {self.max_gap} must not be negative")
+
+    @cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """The features in order."""
+        return tuple(self.catalogue[name] for name in self.names)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Which steps run, in which order, on which state."""
+        return make_plan(self.features)
+
+    @cached_property
+    def source(self) -> str:
+        """The text of the module it compiles to."""
+        return generate(self.plan, self.interval, self.max_gap)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of names, order, parameters, interval, gap rule, and the source of every kernel it runs."""
+        digest = hashlib.sha256("\n".join(self.names).encode() + b"\0" + self.source.encode())
+        seen: dict[str, str] = {}
+        for node in self.plan.nodes:
+            collect_sources(node.kernel, seen)
+        collect_sources(door.first_refused, seen)
+        collect_sources(door.arrive, seen)
+        for name in sorted(seen):
+            digest.update(f"\0{name}\0{seen[name]}".encode())
+        return digest.hexdigest()
+
+    @property
+    def warmup(self) -> int:
+        """Bars needed until every feature is defined."""
+        return max(feature.warmup for feature in self.features)
+
+    @property
+    def memory(self) -> int | None:
+        """Bars that decide the bits of a row, or None if all of history does."""
+        memories = [feature.memory for feature in self.features]
+        finite = [one for one in memories if one is not None]
+        return max(finite) if len(finite) == len(memories) else None
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The bar fields it reads or checks."""
+        return frozenset(PRICE_FIELDS).union(*(feature.fields for feature in self.features))
+
+    @property
+    def readers(self) -> dict[str, str]:
+        """For each bar field, the first feature that reads it."""
+        return {name: feature.name for feature in reversed(self.features) for name in feature.fields}
+
+    def require(self, fields: Iterable[str]) -> None:
+        """Refuse bars that lack a field some feature reads.
+
+        Raises
+        ------
+        FeatureError
+            Naming every such feature and the fields it needs.
+        """
+        present = frozenset(fields)
+        lacking = [feature for feature in self.features if not feature.fields <= present]
+        if lacking:
+            needs = "; ".join(f"{one.name} needs {', '.join(sorted(one.fields - present))}" for one in lacking)
+            raise FeatureError(f"the bars lack fields: {needs}. Leave these features out or use bars that have them")
+
+
+def suggestion(name: str, catalogue: Mapping[str, Feature]) -> str:
+    """A hint at names that look alike."""
+    near = get_close_matches(name, catalogue, n=3)
+    return f"; did you mean {', '.join(near)}?" if near else "; see features.catalogue.CATALOGUE for all names"
+
+
+def collect_sources(kernel: Any, seen: dict[str, str]) -> None:
+    """Add the source of a kernel, the constants it reads, and, through its globals, every kernel it calls."""
+    function: FunctionType = getattr(kernel, "py_func", kernel)
+    name = f"{function.__module__}.{function.__qualname__}"
+    if name in seen:
+        return
+    seen[name] = inspect.getsource(function)
+    for used in function.__code__.co_names:
+        value = function.__globals__.get(used)
+        if isinstance(value, int | float):
+            seen[f"{function.__module__}:{used}"] = repr(value)
+        elif isinstance(getattr(value, "py_func", value), FunctionType):
+            collect_sources(value, seen)

@@ -1,0 +1,1 @@
+"""Step functions: the compiled arithmetic of one bar. Every one is finite for every admissible bar."""

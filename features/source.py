@@ -1,0 +1,144 @@
+"""From a plan to source text: one function that loops over bars and calls every kernel the plan needs, in order.
+
+The text is a plain module: it can be read, imported, and run with the JIT off. Literal offsets and parameters let the
+compiler inline the kernels. Nodes are grouped by the bar at which they first run, and ``continue`` ends a row at the
+first group that is not yet defined, so no kernel ever sees an undefined input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from features.nodes import Block, Clock, Field, Input, Node, Part, Ring, Value, walk
+from features.plan import NUMBER_AT, Plan
+from market.bars import COLUMN, PRICE_FIELDS
+
+HEAD = '''"""Generated from a FeatureSet; do not edit."""
+
+from math import nan
+
+from features.door import arrive, first_refused
+{imports}
+from market.jit import kernel
+
+
+@kernel
+def replay(bars_f, bars_i, out, state_f, state_i):
+    refused = first_refused(bars_f, bars_i, state_i, {interval}, {optional})
+    if refused >= 0:
+        return refused
+    for row in range(bars_f.shape[0]):
+        count = arrive(bars_i, row, state_f, state_i, {interval}, {max_gap})
+'''
+TAIL = """    return -1
+"""
+INDENT = " " * 8
+
+
+class Names:
+    """The variable that holds each value, and the alias of each kernel."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.number = {node: f"n{place}" for place, node in enumerate(plan.nodes)}
+        kernels = dict.fromkeys((node.kernel.__module__, node.kernel.__name__) for node in plan.nodes)
+        self.kernels = {key: f"k{place}_{key[1]}" for place, key in enumerate(kernels)}
+
+    def value(self, value: Value) -> str:
+        """The variable of one value."""
+        match value:
+            case Field():
+                return f"x_{value.name}"
+            case Clock():
+                return value.name
+            case Node():
+                return self.number[value]
+            case Part():
+                return f"{self.number[value.node]}_{value.index}"
+
+    def arguments(self, source: Input) -> str:
+        """What a kernel is passed for one input."""
+        match source:
+            case Ring():
+                at, size = self.plan.rings[source.series]
+                return f"{at}, {size - 1}"
+            case Block():
+                return f"{source.window}, fresh_{source.window}, since_{source.window}"
+            case _:
+                return self.value(source)
+
+    def call(self, node: Node) -> str:
+        """The statement that runs a node."""
+        parts = []
+        if node.floats or any(isinstance(one, Ring) for one in node.inputs):
+            parts.append(f"state_f, {self.plan.floats_at[node]}")
+        if node.ints:
+            parts.append(f"state_i, {self.plan.ints_at[node]}")
+        parts += [self.arguments(one) for one in node.inputs]
+        parts += [repr(one) for one in node.params]
+        name = self.number[node]
+        targets = name if node.outputs == 1 else ", ".join(f"{name}_{place}" for place in range(node.outputs))
+        kernel = self.kernels[node.kernel.__module__, node.kernel.__name__]
+        return f"{targets} = {kernel}({', '.join(parts)})"
+
+
+def preamble(plan: Plan) -> Iterator[str]:
+    """Statements that load what the nodes read: bar fields, the end, and where the bar stands in each block."""
+    values = list(walk(tuple(feature.value for feature in plan.features)))
+    for name in dict.fromkeys(one.name for one in values if isinstance(one, Field)):
+        yield f"x_{name} = bars_f[row, {COLUMN[name]}]"
+    if any(isinstance(one, Clock) and one.name == "end" for one in values):
+        yield f"end = bars_i[row, {COLUMN['end']}]"
+    for window, at in plan.blocks.items():
+        yield f"block = state_i[{NUMBER_AT}] // {window}"
+        yield f"fresh_{window} = count == 1 or block != state_i[{at}]"
+        yield f"since_{window} = 1 if fresh_{window} else state_i[{at + 1}] + 1"
+        yield f"state_i[{at}] = block"
+        yield f"state_i[{at + 1}] = since_{window}"
+
+
+def push(plan: Plan, names: Names, series: Value) -> str:
+    """The statement that appends to a ring."""
+    at, size = plan.rings[series]
+    return f"state_f[{at} + (count & {size - 1})] = {names.value(series)}"
+
+
+def steps(plan: Plan, names: Names, level: int) -> Iterator[str]:
+    """Statements that run from bar ``level`` on: nodes, what they append to rings, outputs that are now defined."""
+    for node in plan.nodes:
+        if node.level == level:
+            yield names.call(node)
+            for series in plan.rings:
+                if node in (series, getattr(series, "node", None)):
+                    yield push(plan, names, series)
+    for column, feature in enumerate(plan.features):
+        if feature.warmup == level:
+            yield f"out[row, {column}] = {names.value(feature.value)}"
+
+
+def body(plan: Plan, names: Names) -> Iterator[str]:
+    """All statements of one row."""
+    yield f"if count < {max(feature.warmup for feature in plan.features)}:"
+    yield f"    for column in range({len(plan.features)}):"
+    yield "        out[row, column] = nan"
+    yield from preamble(plan)
+    yield from (push(plan, names, series) for series in plan.rings if isinstance(series, Field | Clock))
+    for level in sorted({node.level for node in plan.nodes} | {feature.warmup for feature in plan.features}):
+        if level > 1:
+            yield f"if count < {level}:"
+            yield "    continue"
+        yield from steps(plan, names, level)
+
+
+def optional_fields(plan: Plan) -> int:
+    """A bit mask of the columns that must be present besides open, high, low, close and volume."""
+    names = {name for feature in plan.features for name in feature.fields} - set(PRICE_FIELDS)
+    return sum(1 << COLUMN[name] for name in names)
+
+
+def generate(plan: Plan, interval: int, max_gap: int) -> str:
+    """The source text of the module of a plan."""
+    names = Names(plan)
+    imports = "\n".join(f"from {module} import {name} as {alias}" for (module, name), alias in names.kernels.items())
+    head = HEAD.format(imports=imports, interval=interval, max_gap=max_gap, optional=optional_fields(plan))
+    return head + "".join(f"{INDENT}{line}\n" for line in body(plan, names)) + TAIL
