@@ -22,7 +22,7 @@ SEED = 7
 EXPORT_ERROR = 2e-6
 """The most that the graph may differ from the native library: float32's rounding."""
 NULL_LOSS = 0.01
-"""The most that a member may lose on a problem without signal, in nats per row (the signal's gain is 0.2)."""
+"""The most that a member may lose on a problem without signal, in nats per row (the signal's gain is 0.13)."""
 
 
 def check_member(factory: Factory, share: float = 0.5) -> None:
@@ -33,7 +33,7 @@ def check_member(factory: Factory, share: float = 0.5) -> None:
     factory
         Makes the member, with defaults.
     share
-        The part of the best possible gain it must reach out of sample: half of the planted signal is linear.
+        The part of the best possible gain it must reach out of sample: two thirds of the planted signal are linear.
 
     Raises
     ------
