@@ -1,9 +1,9 @@
 """Write the hash-locked requirement files: ``python scripts/lock.py`` (``make lock``).
 
 ``uv`` resolves. The CPU locks resolve torch's CPU wheel from the folder pip is configured with
-(``pip config get global.find-links``); torch's requirement line is then written without the
-``+cpu`` suffix and with both hashes, the CPU wheel's and the registry's, so that either file
-satisfies the lock.
+(``pip config get global.find-links``) and require ``torch==2.13.0`` with that wheel's hash alone. The registry's
+hash must not stand beside it: pip prefers a candidate whose hash it knows beforehand, so it would take the
+registry's CUDA build, whose NVIDIA libraries the CPU locks leave out. For that build there is ``train-cuda``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 CPU_LOCKS = ("train", "dev")
 PLAIN_LOCKS = ("serve", "train-cuda")
-HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
 def find_links() -> list[str]:
@@ -37,30 +36,16 @@ def compile_lock(source: str, *extra: str) -> str:
     return subprocess.run(command, cwd=REQUIREMENTS, check=True, capture_output=True, text=True).stdout
 
 
-def torch_block(lock: str) -> str:
-    """The lines of a lock that require torch, hashes included."""
-    match = re.search(r"^torch==.*?(?=^\S)", lock, flags=re.MULTILINE | re.DOTALL)
-    if match is None:
-        raise SystemExit("the lock has no line for torch")
-    return match.group(0)
-
-
-def with_both_hashes(cpu_lock: str, registry_lock: str) -> str:
-    """Replace torch's block by one that the CPU wheel and the registry's wheels both satisfy."""
-    cpu = torch_block(cpu_lock)
-    hashes = sorted({*HASH.findall(cpu), *HASH.findall(torch_block(registry_lock))})
-    tail = cpu[cpu.rindex(HASH.findall(cpu)[-1]) + len(HASH.findall(cpu)[-1]) :]
-    version = cpu.split("==")[1].split()[0].split("+")[0]
-    joined = " \\\n    ".join([f"torch=={version}", *hashes])
-    return cpu_lock.replace(cpu, joined + tail)
+def without_local_version(lock: str) -> str:
+    """Require ``torch==2.13.0`` instead of ``2.13.0+cpu``: the hash already says which build."""
+    return lock.replace("+cpu ", " ")
 
 
 def main() -> None:
     """Write every lock."""
     locks = {name: compile_lock(name) for name in PLAIN_LOCKS}
     for name in CPU_LOCKS:
-        cpu = compile_lock(name, *find_links())
-        locks[name] = with_both_hashes(cpu, locks["train-cuda"]) if "+cpu" in cpu else cpu
+        locks[name] = without_local_version(compile_lock(name, *find_links()))
     locks["demo-data"] = compile_lock("demo-data", "--no-deps")
     for name, text in locks.items():
         (REQUIREMENTS / f"{name}.txt").write_text(text)
