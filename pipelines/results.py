@@ -57,14 +57,21 @@ class Estimate(msgspec.Struct, frozen=True):
     high: Number = None
 
     @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The interval; None unless the value and both bounds are defined."""
+        if self.low is None or self.high is None or not all(map(is_known, (self.value, self.low, self.high))):
+            return None
+        return self.low, self.high
+
+    @property
     def above_zero(self) -> bool:
-        """Whether the whole interval is above zero (an unknown bound is not)."""
-        return self.low is not None and is_known(self.low) and self.low > 0
+        """Whether the whole interval is above zero (an unknown one is not)."""
+        return self.bounds is not None and self.bounds[0] > 0
 
     @property
     def below_zero(self) -> bool:
-        """Whether the whole interval is below zero (an unknown bound is not)."""
-        return self.high is not None and is_known(self.high) and self.high < 0
+        """Whether the whole interval is below zero (an unknown one is not)."""
+        return self.bounds is not None and self.bounds[1] < 0
 
 
 class Stage(msgspec.Struct, frozen=True):

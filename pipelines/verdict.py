@@ -104,7 +104,7 @@ def _log_loss_differences(result: RunResult) -> list[PairedDifference]:
 
 
 def _prediction_sentence(gain: Estimate) -> str:
-    if not is_known(gain.value) or not is_known(gain.low) or not is_known(gain.high):
+    if gain.bounds is None:
         return (
             "The ensemble's information gain, or its interval, is undefined, so nothing is claimed for its predictions."
         )
@@ -162,9 +162,9 @@ def _evidence_sentence(result: RunResult, gain: Estimate) -> str:
         f"All predictors are compared on {result.comparison_rows:,} decisions, which overlap and move together so much "
         f"that they carry the information of about {result.comparison_effective:,.0f} independent ones"
     )
-    if gain.low is None or gain.high is None or not (is_known(gain.low) and is_known(gain.high)):
+    if gain.bounds is None:
         return f"{text}."
-    half = (gain.high - gain.low) / 2
+    half = (gain.bounds[1] - gain.bounds[0]) / 2
     return f"{text}; an information gain much below {number(half, 5)} nats could not be seen in them."
 
 

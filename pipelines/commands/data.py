@@ -148,12 +148,11 @@ def check(
     from market.errors import MarketError
     from market.readers import read_series
 
+    step, columns = nanoseconds(interval), column_map(column)
     bad = 0
     for path in files:
         try:
-            found = read_series(
-                path, format=format, interval=nanoseconds(interval), columns=column_map(column), time_unit=time_unit
-            )
+            found = read_series(path, format=format, interval=step, columns=columns, time_unit=time_unit)
         except MarketError as error:
             typer.echo(f"REFUSED  {error}")
             bad += 1

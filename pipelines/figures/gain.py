@@ -55,6 +55,7 @@ def gain_by_fold(folds: tuple[Fold, ...]) -> Figure:
         axes.set_xticks(range(len(folds)), [f"fold {fold.index}" for fold in folds])
         axes.grid(axis="x", visible=False)
         axes.set_ylabel("information gain,\n0.001 nats per decision")
-        figure.legend(loc="outside upper left", ncols=4)
+        if axes.get_legend_handles_labels()[0]:
+            figure.legend(loc="outside upper left", ncols=4)
 
     return draw(3.0, paint)

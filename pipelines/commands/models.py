@@ -1,0 +1,140 @@
+"""``bot4 models``: list, show, promote and roll back models in the model store."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, open_workspace, table
+
+if TYPE_CHECKING:
+    from models.bundle.store import AliasRecord, ModelStore, Verdict
+    from pipelines.workspace import Workspace
+
+app = command_app("List, show, promote and roll back models.")
+
+Name = Annotated[str, typer.Argument(help="The model.")]
+Reference = Annotated[str, typer.Argument(help="A version number or an alias.", metavar="VERSION")]
+AliasOption = Annotated[str, typer.Option(help="The alias to move.")]
+
+
+def _store(workspace: Workspace) -> ModelStore:
+    from models.bundle.store import ModelStore
+
+    return ModelStore(workspace.store)
+
+
+def reference(text: str) -> int | str:
+    """A version number or an alias as the store takes it.
+
+    Examples
+    --------
+    >>> reference("3"), reference("@champion")
+    (3, 'champion')
+    """
+    return int(text) if text.isdigit() else text.removeprefix("@")
+
+
+@app.command("list", epilog="Example: bot4 models list")
+def list_(workspace: WorkspaceOption = WORKSPACE) -> None:
+    """List every version of every model, with its aliases."""
+    from market.time import format_time
+
+    place = open_workspace(workspace)
+    store = _store(place)
+    rows = []
+    for name in store.names():
+        aliases = store.aliases(name)
+        for one in store.versions(name):
+            marks = " ".join(f"@{alias}" for alias, record in aliases.items() if record.version == one.version)
+            rows.append((name, str(one.version), one.digest[:12], format_time(one.put // 10**9 * 10**9), marks))
+    if not rows:
+        typer.echo(f"the model store {place.store} is empty: train a model with `bot4 train` or `bot4 demo`")
+        return
+    typer.echo(table(("model", "version", "bundle", "stored", "aliases"), rows))
+
+
+@app.command(epilog="Example: bot4 models show spot-15m champion")
+def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Show one version: what it is, what it was trained on, its certificate, and the history of its aliases."""
+    from market.time import format_interval, format_time
+    from pipelines.report.view import flattened
+
+    store = _store(open_workspace(workspace))
+    bundle = store.resolve(name, reference(version))
+    manifest = bundle.manifest
+    training = manifest.training
+    facts = {
+        "bundle": bundle.digest,
+        "folder": str(bundle.folder),
+        "members": ", ".join(member.name for member in manifest.members),
+        "instruments": ", ".join(sorted(training.fingerprints)),
+        "features": f"{len(manifest.features.names)} of {format_interval(manifest.features.interval)} bars",
+        "trained": f"{format_time(training.start)} to {format_time(training.trained_through)}",
+        "rows": f"{training.rows:,} (effectively {training.effective_rows:,.0f})",
+        "trials": str(training.trials),
+        "configuration": training.config_digest,
+    }
+    certificate = {f"certificate.{key}": value for key, value in flattened(manifest.certificate)}
+    typer.echo(table(("", ""), [*facts.items(), *certificate.items()]).lstrip("\n"))
+    for record in store.history(name):
+        if record.digest == bundle.digest:
+            typer.echo(_history_line(record))
+
+
+def _history_line(record: AliasRecord) -> str:
+    from market.time import format_time
+
+    failed = [verdict.gate for verdict in record.verdicts if not verdict.passed]
+    note = f"; overruled {', '.join(failed)}: {record.override}" if failed else ""
+    return f"{format_time(record.at // 10**9 * 10**9)}  {record.action} to @{record.alias} by {record.person}{note}"
+
+
+@app.command(epilog='Example: bot4 models promote spot-15m challenger --alias champion --override "paper trial"')
+def promote(
+    name: Name,
+    version: Reference,
+    alias: AliasOption = "champion",
+    override: Annotated[str | None, typer.Option(help="Promote although gates failed, for this reason.")] = None,
+    person: Annotated[str | None, typer.Option(help="Who promotes; default: the user of this process.")] = None,
+    workspace: WorkspaceOption = WORKSPACE,
+) -> None:
+    """Run the gates of an alias over a version, and point the alias to it if they pass.
+
+    Verdicts, person and reason are recorded with the alias. Serving follows the store.
+    """
+    from pipelines.gates import find_result, verdicts
+
+    place = open_workspace(workspace)
+    store = _store(place)
+    bundle = store.resolve(name, reference(version))
+    number = next(one.version for one in store.versions(name) if one.digest == bundle.digest)
+    found = verdicts(bundle, alias, find_result(place.runs, bundle.digest))
+    for verdict in found:
+        typer.echo(_verdict_line(verdict))
+    record = store.promote(name, number, alias, found, person or getpass.getuser(), override)
+    typer.echo(f"{name} @{alias} is version {record.version}")
+    _mirror(place, record)
+
+
+def _verdict_line(verdict: Verdict) -> str:
+    mark = typer.style("passed", fg="green") if verdict.passed else typer.style("FAILED", fg="red")
+    return f"{mark}  {verdict.gate}: {verdict.reason}"
+
+
+@app.command(epilog="Example: bot4 models rollback spot-15m --alias champion")
+def rollback(name: Name, alias: AliasOption = "champion", workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Point an alias at what it pointed at before."""
+    place = open_workspace(workspace)
+    record = _store(place).rollback(name, alias)
+    typer.echo(f"{name} @{alias} is version {record.version} again")
+    _mirror(place, record)
+
+
+def _mirror(workspace: Workspace, record: AliasRecord) -> None:
+    """Let MLflow's registry show the alias too; the store has decided already, so a failure here is only told."""
+    from pipelines.tracking.mirror import mirror
+
+    typer.echo(mirror(workspace, record.name, record.digest, record.alias))

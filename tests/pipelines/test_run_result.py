@@ -1,0 +1,108 @@
+"""A result survives the disk unchanged, and a changed file is noticed."""
+
+import json
+import math
+
+import hypothesis.extra.numpy as arrays
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pipelines.arrays_json import read_document, write_document
+from pipelines.errors import StageError
+from pipelines.results import RESULT_FILE, Estimate, RunResult
+from tests.pipelines.factory import make_result
+
+
+class Box(msgspec.Struct, frozen=True, eq=False):
+    values: NDArray[np.float64]
+    parts: dict[str, NDArray[np.int64]]
+    number: float | None = None
+
+
+def test_a_saved_result_loads_and_saves_to_the_same_bytes(tmp_path):
+    result = make_result()
+    result.save(tmp_path / "a")
+    loaded = RunResult.load(tmp_path / "a")
+    loaded.save(tmp_path / "b")
+    assert (tmp_path / "a" / RESULT_FILE).read_bytes() == (tmp_path / "b" / RESULT_FILE).read_bytes()
+    assert np.array_equal(loaded.backtest.net.equity, result.backtest.net.equity)
+    assert loaded.predictor("lightgbm") == result.predictor("lightgbm")
+    assert loaded.folds == result.folds
+
+
+@given(
+    values=arrays.arrays(np.float64, st.integers(0, 20), elements=st.floats(width=64)),
+    counts=st.dictionaries(st.text(max_size=5), arrays.arrays(np.int64, st.integers(0, 5)), max_size=3),
+)
+def test_any_arrays_come_back_with_the_same_bytes(tmp_path_factory, values, counts):
+    folder = tmp_path_factory.mktemp("box")
+    write_document(Box(values, counts), folder, "box.json")
+    found = read_document(Box, folder, "box.json")
+    assert found.values.dtype == np.float64
+    assert found.values.tobytes() == values.tobytes()
+    assert {name: part.tobytes() for name, part in found.parts.items()} == {n: p.tobytes() for n, p in counts.items()}
+
+
+def test_undefined_numbers_are_null_and_numpy_scalars_are_numbers(tmp_path):
+    write_document(Box(np.zeros(1), {}, math.nan), tmp_path, "a.json")
+    write_document(Box(np.zeros(1), {}, np.float64(2.5)), tmp_path, "b.json")
+    assert json.loads((tmp_path / "a.json").read_text())["number"] is None
+    assert read_document(Box, tmp_path, "b.json").number == 2.5
+
+
+def test_a_changed_array_is_refused(tmp_path):
+    make_result().save(tmp_path)
+    victim = sorted((tmp_path / "arrays").iterdir())[0]
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    victim.write_bytes(content)
+    with pytest.raises(StageError, match=f"{victim.name} was changed"):
+        RunResult.load(tmp_path)
+
+
+def test_a_missing_array_and_an_empty_folder_are_named(tmp_path):
+    with pytest.raises(StageError, match=r"result\.json is missing"):
+        RunResult.load(tmp_path)
+    make_result().save(tmp_path)
+    victim = sorted((tmp_path / "arrays").iterdir())[0]
+    victim.unlink()
+    with pytest.raises(StageError, match=f"{victim.name} is missing"):
+        RunResult.load(tmp_path)
+
+
+def test_a_document_of_another_shape_is_refused(tmp_path):
+    (tmp_path / RESULT_FILE).write_text('{"name": 3}')
+    with pytest.raises(StageError, match=r"result\.json: .*Expected `str`, got `int`"):
+        RunResult.load(tmp_path)
+
+
+def test_what_cannot_be_stored_is_named(tmp_path):
+    with pytest.raises(NotImplementedError, match="complex"):
+        write_document({"x": 1j}, tmp_path, "x.json")
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_an_unknown_predictor_is_named():
+    with pytest.raises(KeyError, match=r"no predictor 'lstn'; there are lstm, lightgbm"):
+        make_result().predictor("lstn")
+
+
+@pytest.mark.parametrize(
+    ("estimate", "above", "below"),
+    [
+        (Estimate(1.0, 0.5, 2.0), True, False),
+        (Estimate(1.0, 0.0, 2.0), False, False),
+        (Estimate(-1.0, -2.0, -0.5), False, True),
+        (Estimate(1.0), False, False),
+        (Estimate(1.0, math.nan, math.nan), False, False),
+        (Estimate(1.0, 0.5, None), False, False),
+        (Estimate(math.nan, -2.0, -1.0), False, False),
+        (Estimate(None, None, None), False, False),
+    ],
+)
+def test_an_interval_excludes_zero_only_when_all_of_it_does(estimate, above, below):
+    assert (estimate.above_zero, estimate.below_zero) == (above, below)
