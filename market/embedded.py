@@ -44,7 +44,7 @@ MIN_NOTIONAL: Final = Decimal(10)
 
 
 def embedded_bars() -> dict[str, NDArray[np.void]]:
-    """The bars by instrument (``BTCUSD``, …), oldest first.
+    """The bars by instrument (``BTC``, …), oldest first.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def embedded_bars() -> dict[str, NDArray[np.void]]:
 
 def embedded_sources() -> dict[str, SourceBars]:
     """As `embedded_bars`, with each file's name, digest and what was detected."""
-    found = {coin + QUOTE: _read(coin) for coin in COINS}
+    found = {coin: _read(coin) for coin in COINS}
     for symbol, source in found.items():
         check_bars(source.bars, INTERVAL).raise_if_bad(f"{DISTRIBUTION} {symbol}", source.lines)
     return found
@@ -69,10 +69,10 @@ def embedded_instruments() -> dict[str, Instrument]:
 
     Examples
     --------
-    >>> embedded_instruments()["BTCUSD"].tick
+    >>> embedded_instruments()["BTC"].tick
     Decimal('0.1')
     """
-    return {coin + QUOTE: _instrument(coin) for coin in COINS}
+    return {coin: _instrument(coin) for coin in COINS}
 
 
 def embedded_file(coin: str) -> Path:
@@ -95,7 +95,7 @@ def _read(coin: str) -> SourceBars:
 def _instrument(coin: str) -> Instrument:
     tick, lot, largest = (Decimal(text) for text in RULES[coin])
     return Instrument(
-        symbol=coin + QUOTE,
+        symbol=coin,
         venue=VENUE,
         kind="spot",
         base=coin,

