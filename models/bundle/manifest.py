@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import msgspec
@@ -61,6 +62,17 @@ class Payoff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     barrier_multiple: float
     horizon: int
     expected_move_ratio: float
+
+    def moves(self, volatility: float) -> tuple[float, float]:
+        """The expected move at the exit and the barriers' distance, as log returns, at a volatility per bar.
+
+        Examples
+        --------
+        >>> Payoff(barrier_multiple=1.5, horizon=16, expected_move_ratio=0.5).moves(0.01)
+        (0.02, 0.06)
+        """
+        scale = volatility * math.sqrt(self.horizon)
+        return self.expected_move_ratio * scale, self.barrier_multiple * scale
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

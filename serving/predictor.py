@@ -1,0 +1,72 @@
+"""From a bar to a score: the bundle's features and its one graph, per instrument, one bar at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.row_hash import row_hash
+from market.time import format_time
+from models.bundle.bundle import Bundle
+from serving.errors import NotReadyError
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one bar's features are and what the graph says of them; NaN probability: no prediction."""
+
+    end: int
+    row_hash: int
+    volatility: float
+    probability: float
+
+
+class Predictor:
+    """The state of features and graph for each instrument of a bundle.
+
+    Continues from the bundle's snapshot: the bars after it, fed in order, give exactly what research computed.
+
+    Parameters
+    ----------
+    bundle
+        A verified bundle.
+    symbols
+        The instruments to score; each needs a snapshot in the bundle.
+    """
+
+    def __init__(self, bundle: Bundle, symbols: Iterable[str]) -> None:
+        manifest = bundle.manifest
+        self.payoff = manifest.payoff
+        self._volatility = manifest.features.names.index(manifest.volatility)
+        self._engines = {symbol: bundle.engine().build() for symbol in symbols}
+        self._runners = {symbol: bundle.runner() for symbol in self._engines}
+        self._ends = {symbol: bundle.snapshot(symbol).end for symbol in self._engines}
+        for symbol, engine in self._engines.items():
+            engine.restore(bundle.engine_state(symbol))
+            self._runners[symbol].set_state(bundle.graph_state(symbol))
+
+    def last_end(self, symbol: str) -> int:
+        """The end of the last bar taken in."""
+        return self._ends[symbol]
+
+    def observe(self, symbol: str, bar: NDArray[np.void]) -> Score:
+        """Take in the next bar of an instrument (one record, shape (1,)) and score it.
+
+        Raises
+        ------
+        NotReadyError
+            If the bar starts before the last one ended: its past is already in the state.
+        """
+        end = int(bar["end"][0])
+        if int(bar["start"][0]) < self._ends[symbol]:
+            raise NotReadyError(
+                f"the bar of {symbol} that ends {format_time(end)} starts before the last one taken in ended, "
+                f"{format_time(self._ends[symbol])}; feed bars in order, each once"
+            )
+        row = self._engines[symbol].update(bar)
+        prediction = self._runners[symbol].step(row)
+        self._ends[symbol] = end
+        return Score(end, row_hash(row), float(row[self._volatility]), prediction.probability)
