@@ -1,23 +1,12 @@
 """Which errors are expected: those that a room raises on purpose, and what a user can do something about.
 
-A room's errors can only have been raised if its module was imported, so nothing is imported here: the table is
-looked up in what is loaded.
+By the house's convention the former are the classes of modules named ``errors`` (``market.errors``,
+``models.bundle.errors``, …). One can only have been raised if its module was imported, so nothing is imported here.
 """
 
 from __future__ import annotations
 
 import sys
-
-BASES = (
-    ("market.errors", "MarketError"),
-    ("features.errors", "FeatureError"),
-    ("models.errors", "ModelError"),
-    ("models.bundle.errors", "BundleError"),
-    ("trading.errors", "TradingError"),
-    ("serving.errors", "ServingError"),
-    ("pipelines.errors", "PipelineError"),
-)
-"""Module and name of every room's base error."""
 
 ROOMS = frozenset({"market", "features", "models", "trading", "serving", "pipelines"})
 
@@ -30,9 +19,20 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     >>> import market.errors
     >>> market.errors.MarketError in expected_errors()
     True
+    >>> ValueError in expected_errors()
+    False
     """
-    loaded = [getattr(sys.modules[module], name, None) for module, name in BASES if module in sys.modules]
-    return (*[found for found in loaded if found is not None], ModuleNotFoundError)
+    modules = [module for name, module in list(sys.modules.items()) if _is_errors(name)]
+    classes = [found for module in modules for found in vars(module).values() if _is_error(found, module.__name__)]
+    return (*classes, ModuleNotFoundError)
+
+
+def _is_errors(name: str) -> bool:
+    return name.endswith(".errors") and name.partition(".")[0] in ROOMS
+
+
+def _is_error(found: object, module: str) -> bool:
+    return isinstance(found, type) and issubclass(found, Exception) and found.__module__ == module
 
 
 def describe(error: BaseException) -> str:

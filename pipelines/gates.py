@@ -29,7 +29,7 @@ def certificate_gate(bundle: Bundle) -> Verdict:
 
 
 def golden_gate(bundle: Bundle) -> Verdict:
-    """This machine computes the bundle's golden rows again."""
+    """The golden rows come out the same on this machine."""
     try:
         found = self_test(bundle)
     except BundleError as error:

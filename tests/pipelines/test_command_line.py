@@ -1,5 +1,6 @@
 """The shell of ``bot4``: fast to start, helpful, and clear about errors."""
 
+import importlib
 import subprocess
 import sys
 import time
@@ -169,13 +170,18 @@ def test_a_commands_own_exit_code_is_kept(broken):
     assert run("data").exit_code == 3
 
 
-def test_the_bases_exist_where_the_table_says():
-    for module, name in expected.BASES:
-        try:
-            found = __import__(module, fromlist=[name])
-        except ModuleNotFoundError:
-            continue
-        assert issubclass(getattr(found, name), Exception)
+@pytest.mark.parametrize("room", sorted(expected.ROOMS))
+def test_every_error_that_a_room_defines_is_expected(room):
+    root = cli.FOLDER.parent.parent
+    for path in (root / room).rglob("errors.py"):
+        module = importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+        raised = [found for found in vars(module).values() if isinstance(found, type) and issubclass(found, Exception)]
+        assert raised
+        assert set(raised) <= set(expected.expected_errors())
+
+
+def test_common_exceptions_are_not_expected():
+    assert not {Exception, ValueError, KeyError, TypeError, AssertionError, OSError} & set(expected.expected_errors())
 
 
 def test_tables_are_aligned():

@@ -1,0 +1,225 @@
+"""Everything that was tracked is read back from a real store."""
+
+import json
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import msgspec
+import pytest
+
+from pipelines.errors import PipelineError
+from pipelines.report.write import write_report
+from pipelines.results import METRICS
+from pipelines.tracking.content import parameters
+from pipelines.tracking.mirror import mirror
+from pipelines.tracking.tracker import Tracker
+from pipelines.workspace import Workspace
+from tests.pipelines.factory import ROLES, make_result
+
+pytestmark = pytest.mark.xdist_group("mlflow")
+
+
+def small(result):
+    """The result with little to draw and log; figures have their own tests."""
+    return msgspec.structs.replace(result, learning_curves=result.learning_curves[:8])
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return Workspace(tmp_path_factory.mktemp("tracking"))
+
+
+@pytest.fixture(scope="module")
+def bundle(workspace):
+    folder = workspace.root / "bundle"
+    (folder / "golden").mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"name": "artificial"}')
+    (folder / "golden" / "bars.npy").write_bytes(b"not really")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tracked(workspace, bundle):
+    before = dict(os.environ)
+    tracker = Tracker.local(workspace, "artificial")
+    result = small(make_result())
+    report = write_report(result, workspace.root / "report.html")
+    run = tracker.record(result, report, bundle)
+    assert os.environ.get("MLFLOW_TRACKING_URI") == before.get("MLFLOW_TRACKING_URI")
+    return tracker, result, run
+
+
+@pytest.fixture(scope="module")
+def client(tracked, workspace):
+    import mlflow
+
+    return mlflow.MlflowClient(workspace.mlflow_uri, registry_uri=workspace.mlflow_uri)
+
+
+@pytest.fixture(scope="module")
+def seen(client, tracked):
+    return client.get_run(tracked[2].run_id)
+
+
+@pytest.fixture(scope="module")
+def nested(client, tracked):
+    tracker, _, run = tracked
+    return client.search_runs([tracker.experiment_id], f"tags.mlflow.parentRunId = '{run.run_id}'")
+
+
+def test_the_run_is_finished_and_tagged(seen, tracked):
+    _, result, _ = tracked
+    assert seen.info.status == "FINISHED"
+    assert seen.info.run_name == result.run_id
+    expected = {
+        "bot4.config_digest": result.config_digest,
+        "bot4.bundle_digest": result.bundle.digest,
+        "mlflow.source.git.commit": result.git_commit,
+    }
+    assert expected.items() <= seen.data.tags.items()
+
+
+def test_the_configuration_is_there_whole(seen, tracked):
+    assert seen.data.params == dict(parameters(tracked[1].config))
+
+
+def test_one_nested_run_a_fold_with_its_scores(nested, tracked):
+    folds = {int(run.data.tags["bot4.fold"]): run for run in nested}
+    assert sorted(folds) == [fold.index for fold in tracked[1].folds]
+    for fold in tracked[1].folds:
+        assert folds[fold.index].info.status == "FINISHED"
+        for name, scores in fold.scores.items():
+            for metric in METRICS:
+                assert folds[fold.index].data.metrics[f"oof/{name.replace(' ', '_')}/{metric}"] == scores[metric]
+
+
+def test_the_parent_has_the_folds_as_steps(client, tracked):
+    _, result, run = tracked
+    history = client.get_metric_history(run.run_id, "oof/ensemble/log_loss")
+    expected = [(fold.index, fold.scores["ensemble"]["log_loss"]) for fold in result.folds if "ensemble" in fold.scores]
+    assert sorted((one.step, one.value) for one in history) == expected
+
+
+def test_comparisons_have_intervals(seen, tracked):
+    metrics = seen.data.metrics
+    for name in ROLES:
+        for metric in METRICS:
+            estimate = tracked[1].predictor(name).scores[metric]
+            key = f"compare/{name.replace(' ', '_')}/{metric}"
+            assert (metrics[key], metrics[f"{key}/low"], metrics[f"{key}/high"]) == (
+                estimate.value,
+                estimate.low,
+                estimate.high,
+            )
+    assert metrics["backtest/net/total_return"] == tracked[1].backtest.net_performance.total_return
+    assert metrics["parity/orders/differing"] == 0
+
+
+def test_learning_curves_are_stepped(client, tracked):
+    _, result, run = tracked
+    curve = result.learning_curves[0]
+    history = client.get_metric_history(run.run_id, f"learning/{curve.member}/{curve.name}/fold_{curve.fold}")
+    assert [one.value for one in sorted(history, key=lambda one: one.step)] == curve.values.tolist()
+    assert {one.step for one in history} == set(range(1, len(curve.values) + 1))
+
+
+def test_data_are_inputs_with_their_fingerprints(seen, tracked):
+    found = {one.dataset.name: one for one in seen.inputs.dataset_inputs}
+    assert set(found) == {one.symbol for one in tracked[1].data}
+    for series in tracked[1].data:
+        assert found[series.symbol].dataset.digest == series.fingerprint[:36]
+        assert json.loads(found[series.symbol].dataset.profile)["fingerprint"] == series.fingerprint
+        assert {tag.key: tag.value for tag in found[series.symbol].tags} == {"mlflow.data.context": "training"}
+
+
+def test_figures_tables_and_report_are_artefacts(client, tracked):
+    _, result, run = tracked
+    figures = {one.path for one in client.list_artifacts(run.run_id, "figures")}
+    assert {f"figures/{name}.png" for name in ("equity", "reliability", "importance", "learning", "folds")} <= figures
+    assert "report.html" in {one.path for one in client.list_artifacts(run.run_id)}
+    # MLflow's load_table reads through the process's global store, so the artefact is read as it lies.
+    table = json.loads(Path(client.download_artifacts(run.run_id, "tables/predictors.json")).read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert len(rows) == len(ROLES) * len(METRICS)
+    (chosen,) = [row for row in rows if (row["predictor"], row["metric"]) == ("lstm", "auc")]
+    assert chosen["value"] == pytest.approx(result.predictor("lstm").scores["auc"].value)
+
+
+def test_the_bundle_is_the_runs_model_and_a_registered_version(client, tracked, seen, bundle):
+    _, result, run = tracked
+    (version,) = client.search_model_versions("name = 'artificial'")
+    assert version.run_id == run.run_id
+    assert version.tags["bot4.bundle_digest"] == result.bundle.digest
+    (output,) = seen.outputs.model_outputs
+    assert version.source == f"models:/{output.model_id}"
+    folder = urlparse(client.get_model_version_download_uri("artificial", version.version))
+    names = sorted(path.relative_to(bundle) for path in bundle.rglob("*") if path.is_file())
+    for name in names:
+        assert (Path(unquote(folder.path)) / name).read_bytes() == (bundle / name).read_bytes()
+
+
+def test_registering_the_same_bundle_again_is_the_same_version(client, tracked, bundle):
+    _, result, run = tracked
+    assert run.bundle(bundle, "artificial", result.bundle.digest) == 1
+    assert len(client.search_model_versions("name = 'artificial'")) == 1
+
+
+def test_aliases_mirror_the_store(client, tracked, workspace):
+    tracker, result, _ = tracked
+    tracker.mirror_alias("artificial", 1, "challenger")
+    assert client.get_model_version_by_alias("artificial", "challenger").version == 1
+    said = mirror(workspace, "artificial", result.bundle.digest, "champion")
+    assert "shows @champion at its version 1" in said
+    assert client.get_registered_model("artificial").aliases == {"challenger": 1, "champion": 1}
+
+
+def test_what_the_registry_does_not_know_is_said(tracked, workspace, tmp_path):
+    tracker, *_ = tracked
+    with pytest.raises(PipelineError, match="cannot point @champion of artificial to version 9"):
+        tracker.mirror_alias("artificial", 9, "champion")
+    assert "does not know this bundle" in mirror(workspace, "artificial", "0" * 64, "champion")
+    assert "no MLflow store" in mirror(Workspace(tmp_path), "artificial", "0" * 64, "champion")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+def test_a_run_that_ends_badly_says_so(client, tracked, error, status):
+    tracker, *_ = tracked
+    with pytest.raises(error), tracker.run("bad") as run:
+        raise error
+    assert client.get_run(run.run_id).info.status == status
+
+
+def test_an_experiment_is_opened_again_not_made_again(tracked, workspace):
+    assert Tracker.local(workspace, "artificial").experiment_id == tracked[0].experiment_id
+
+
+def test_undefined_numbers_are_not_logged(client, tracked):
+    tracker, result, _ = tracked
+    fold = msgspec.structs.replace(
+        result.folds[0], scores={"lstm": {"auc": None, "brier": float("nan"), "log_loss": 0.5}}
+    )
+    with tracker.run("undefined") as run:
+        nested = run.fold(fold)
+    metrics = client.get_run(nested.run_id).data.metrics
+    assert {name for name in metrics if name.startswith("oof/")} == {"oof/lstm/log_loss"}
+
+
+def test_long_configurations_are_logged_whole(client, tracked):
+    tracker, *_ = tracked
+    config = {f"key_{number}": number for number in range(250)} | {"long": "x" * 7000}
+    with tracker.run("long") as run:
+        run.parameters(config)
+    found = client.get_run(run.run_id).data.params
+    assert len(found) == 251
+    assert found["key_249"] == "249"
+
+
+def test_nothing_is_pickled(workspace):
+    assert not [path for path in workspace.root.rglob("*") if path.suffix in {".pkl", ".pickle", ".joblib"}]
+
+
+def test_no_telemetry():
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert os.environ["DO_NOT_TRACK"] == "true"
