@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -27,6 +28,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("market", "features", "models", "trading", "serving")
 MARKER = b"market.jit"
+IMPORT = re.compile(
+    rb"^\s*(?:from|import)\s+((?:%s)[\w.]*)(?:\s+import\s+(\([^)]*|[^\n]*))?" % "|".join(ROOMS).encode(), re.M
+)
 
 
 def cache_root() -> Path:
@@ -36,9 +40,27 @@ def cache_root() -> Path:
 
 
 def kernel_sources(root: Path = ROOT) -> list[Path]:
-    """Every source file under the rooms that compiles something, sorted."""
-    files = (path for room in ROOMS for path in (root / room).rglob("*.py"))
-    return sorted(path for path in files if MARKER in path.read_bytes() or path.name == "jit.py")
+    """Every source file of the rooms that compiles something, and all that those import from the rooms, sorted.
+
+    A kernel freezes the globals it reads: a constant of a file that compiles nothing is part of the code.
+    """
+    files = {path: path.read_bytes() for room in ROOMS for path in (root / room).rglob("*.py")}
+    chosen = {path for path, text in files.items() if MARKER in text or path.name == "jit.py"}
+    waiting = list(chosen)
+    while waiting:
+        found = {path for path in _imported(files[waiting.pop()], root) if path in files} - chosen
+        chosen |= found
+        waiting += found
+    return sorted(chosen)
+
+
+def _imported(text: bytes, root: Path) -> set[Path]:
+    """The files that a source file's imports may mean: ``from a.b import c`` is a/b.py, a/b/__init__.py or a/b/c.py."""
+    modules = set()
+    for module, names in IMPORT.findall(text):
+        modules |= {module, *(module + b"." + name for name in re.findall(rb"\w+", names))}
+    stems = [root.joinpath(*module.decode().split(".")) for module in modules]
+    return {file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")}
 
 
 def sources_digest(sources: Iterable[Path], root: Path = ROOT) -> str:
@@ -66,11 +88,12 @@ def kernel(function: Function) -> Function:
 
     Examples
     --------
-    >>> @kernel
-    ... def twice(x):
-    ...     return x + x
-    >>> twice(2.5)
-    5.0
+    `market.events.first_broken` is such a function:
+
+    >>> import numpy as np
+    >>> from market.events import EVENT, as_words, first_broken
+    >>> first_broken(as_words(np.zeros(0, EVENT)), np.uint64(0))
+    -1
     """
     if numba.config.DISABLE_JIT:
         return function

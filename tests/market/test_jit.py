@@ -97,7 +97,6 @@ def test_an_edited_callee_in_another_file_is_compiled_again(house):
     assert run(house) == ["20.0", "1", "0"]
 
 
-@pytest.mark.xfail(strict=True, reason="kernel_sources sees only files that mention market.jit, not what those import")
 def test_an_edited_constant_of_a_file_without_kernels_is_compiled_again(house):
     """numba freezes globals: a constant imported from a file that compiles nothing is part of the kernel."""
     assert run(house) == ["20.0", "0", "1"]
