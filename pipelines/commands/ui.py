@@ -72,6 +72,8 @@ def ui(
         plans.append(mlflow_plan(place, mlflow_port or free_port()))
     if prefect:
         plans.append(prefect_plan(prefect_port or free_port()))
+    if not plans:
+        return
     typer.echo("starting (about 10 s) ...", err=True)
     with stopping_on_signals(), running(plans, place.root / "logs", _say_ready) as processes:
         if check:
