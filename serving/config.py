@@ -51,4 +51,3 @@ class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: SourceConfig = SourceConfig()
     trading: TradingConfig = TradingConfig()
     exchange: ExchangeConfig = ExchangeConfig()
-

@@ -40,7 +40,8 @@ STATUS = np.dtype(
         ("records", "<i8"),
         ("request", "<i8"),
         ("request_time", "<i8"),
-        ("reserved", "<i8", 13),
+        ("obeyed", "<i8"),
+        ("reserved", "<i8", 12),
     ]
 )
 ATTEMPTS = 1_000
@@ -59,7 +60,7 @@ class StatusBlock:
         self._block["magic"] = MAGIC
         self._block["pid"] = os.getpid()
         self._block["started"] = time.time_ns()
-        self._obeyed = 0
+        self._taken = 0
 
     def write(self, **fields: int) -> None:
         """Publish some fields together, and the heartbeat."""
@@ -71,12 +72,16 @@ class StatusBlock:
         block["version"] += 1
 
     def take_request(self) -> Control | None:
-        """The operator's request since last asked, if any."""
+        """The operator's request since last asked, if any; say so with `obey` once it is done."""
         asked = int(self._block["request_time"][0])
-        if asked == self._obeyed:
+        if asked == self._taken:
             return None
-        self._obeyed = asked
+        self._taken = asked
         return Control(int(self._block["request"][0]))
+
+    def obey(self) -> None:
+        """Tell whoever asked that the request last taken is done."""
+        self.write(obeyed=self._taken)
 
     def close(self) -> None:
         """Say that the loop has ended, and let go of the file."""
@@ -110,11 +115,19 @@ def read_status(path: Path) -> dict[str, int]:
     raise StatusError(f"the status block {path} was being written at each of {ATTEMPTS} reads: try again")
 
 
-def request(path: Path, control: Control) -> None:
-    """Ask the loop for something; it obeys before its next event."""
+def request(path: Path, control: Control) -> int:
+    """Ask the loop for something; it obeys before its next event.
+
+    Returns
+    -------
+    int
+        The request's time (ns): the block's ``obeyed`` reaches it once the loop has obeyed.
+    """
     block = _existing(path, "r+")
     block["request"] = int(control)
-    block["request_time"] = time.time_ns()
+    asked = time.time_ns()
+    block["request_time"] = asked
+    return asked
 
 
 def is_alive(status: dict[str, int]) -> bool:
