@@ -1,6 +1,6 @@
 """The explicit build step: a feature set's module is written, compiled and cached, before the first bar is asked for.
 
-The module's name contains the feature set's digest, so the cached machine code is found again by the next process
+The module's name contains the digest of its code, so the cached machine code is found again by the next process
 (numba cannot reload code whose module has no importable name), and never belongs to another version.
 """
 
@@ -33,7 +33,7 @@ STAMP = 1_000_000_000
 
 def module_name(feature_set: FeatureSet) -> str:
     """The importable name of the feature set's module."""
-    return f"bot4_features_{feature_set.digest[:24]}"
+    return f"bot4_features_{feature_set.code_digest[:24]}"
 
 
 def write_module(feature_set: FeatureSet) -> Path:

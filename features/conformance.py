@@ -224,9 +224,9 @@ def flattened(bars: Bars, start: int, stop: int, silent: bool) -> Bars:
     return out
 
 
-def degenerate_series(count: int, seed: int) -> Iterator[Bars]:
+def degenerate_series(count: int, seed: int, interval: int = MINUTE) -> Iterator[Bars]:
     """Admissible bars that break careless formulas."""
-    bars = plain_bars(count, seed)
+    bars = plain_bars(count, seed, interval=interval)
     yield flattened(bars, 1, count, silent=True)
     yield flattened(bars, 1, count, silent=False)
     yield flattened(bars, count // 4, count, silent=True)
@@ -299,7 +299,8 @@ def check_features(
     """
     engine = FeatureEngine(feature_set).build()
     count = 3 * feature_set.warmup + 300
-    series = plain_bars(count, 7, interval=feature_set.interval or MINUTE) if bars is None else bars
+    grid = feature_set.interval or MINUTE
+    series = plain_bars(count, 7, interval=grid) if bars is None else bars
     if series.dtype != BAR or len(series) < 2 * feature_set.warmup:
         raise ConformanceError(f"the checks need at least {2 * feature_set.warmup} bars, not {len(series)}")
     cuts = [len(series) * place // 7 for place in range(1, 7)]
@@ -314,7 +315,7 @@ def check_features(
     tell("no look-ahead")
     check_no_lookahead(engine, series, cuts)
     tell("finite")
-    check_finite(engine, degenerate_series(2 * feature_set.warmup + 300, 11) if bars is None else [series])
+    check_finite(engine, [series, *degenerate_series(2 * feature_set.warmup + 300, 11, grid)])
 
 
 def check_feature(feature: Feature, interval: int = MINUTE) -> None:

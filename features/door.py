@@ -1,5 +1,8 @@
 """The door: every bar is checked before it may touch any state, and gaps decide whether the state starts anew.
 
+The first integers of the state are the engine's own: bars since the state was empty (`COUNT`), end of the last bar
+(`LAST_END`), bar number on the grid (`NUMBER`), and the rule itself, `INTERVAL` and `MAX_GAP`.
+
 `first_refused` looks at all rows first, so an array with one bad bar changes nothing. Its answer is one integer that
 `refusal` turns into a sentence with the field, the value and the time.
 """
@@ -26,6 +29,7 @@ WEEK = 604_800_000_000_000
 MONDAY = 345_600_000_000_000  # bars of whole weeks begin on Mondays, all others on multiples of their interval
 TAKER_SLACK = 1.0 + 1e-9
 COLUMNS = 16
+COUNT, LAST_END, NUMBER, INTERVAL, MAX_GAP = range(5)
 
 START, END = COLUMN["start"], COLUMN["end"]
 OPEN, HIGH, LOW, CLOSE, VOLUME = (COLUMN[name] for name in FIELDS[:5])
@@ -61,7 +65,7 @@ SENTENCES = {
     Refusal.NOT_FINITE: "is missing or not finite, and feature {reader} reads it; leave that out or provide the field",
     Refusal.NOT_A_PRICE: f"is not a price between {LEAST:g} and {MOST:g}",
     Refusal.NOT_A_VOLUME: f"is neither 0 nor a volume between {LEAST:g} and {MOST:g}",
-    Refusal.HIGH_BELOW: "is below the bar's open, low or close",
+    Refusal.HIGH_BELOW: "is below the bar's open or close",
     Refusal.LOW_ABOVE: "is above the bar's open or close",
     Refusal.NEGATIVE: "is negative",
     Refusal.TAKER_ABOVE: "is more than the bar's volume",
@@ -97,10 +101,10 @@ def prices_refused(bars_f: Floats, row: int) -> int:
     if not (volume == 0.0 or LEAST <= volume <= MOST):
         return VOLUME * 16 + NOT_A_VOLUME
     open_, high, low, close = bars_f[row, OPEN], bars_f[row, HIGH], bars_f[row, LOW], bars_f[row, CLOSE]
-    if high < open_ or high < low or high < close:
-        return HIGH * 16 + HIGH_BELOW
     if low > open_ or low > close:
         return LOW * 16 + LOW_ABOVE
+    if high < open_ or high < close:
+        return HIGH * 16 + HIGH_BELOW
     return -1
 
 
@@ -120,9 +124,10 @@ def optional_refused(bars_f: Floats, row: int, optional: int) -> int:
 
 
 @kernel
-def first_refused(bars_f: Floats, bars_i: Ints, state_i: Ints, interval: int, optional: int) -> int:
+def first_refused(bars_f: Floats, bars_i: Ints, state_i: Ints, optional: int) -> int:
     """The first bad bar as row * 256 + column * 16 + reason, or -1 if all may pass. Changes nothing."""
-    before = state_i[1] if state_i[0] > 0 else -1
+    before = state_i[LAST_END] if state_i[COUNT] > 0 else -1
+    interval = state_i[INTERVAL]
     for row in range(bars_f.shape[0]):
         code = time_refused(bars_i[row, 0], bars_i[row, 1], before, interval)
         if code < 0:
@@ -136,20 +141,21 @@ def first_refused(bars_f: Floats, bars_i: Ints, state_i: Ints, interval: int, op
 
 
 @kernel
-def arrive(bars_i: Ints, row: int, state_f: Floats, state_i: Ints, interval: int, max_gap: int) -> int:
+def arrive(bars_i: Ints, row: int, state_f: Floats, state_i: Ints) -> int:
     """Take a bar in: empty the state after a long gap, number the bar; return the bars since the state was empty."""
     start = bars_i[row, 0]
-    count: int = state_i[0]
-    if interval > 0 and count > 0 and (start - state_i[1]) // interval > max_gap:
+    interval = state_i[INTERVAL]
+    count: int = state_i[COUNT]
+    if interval > 0 and count > 0 and (start - state_i[LAST_END]) // interval > state_i[MAX_GAP]:
         for place in range(state_f.shape[0]):
             state_f[place] = 0.0
-        for place in range(state_i.shape[0]):
+        for place in range(MAX_GAP + 1, state_i.shape[0]):
             state_i[place] = 0
         count = 0
     count += 1
-    state_i[0] = count
-    state_i[1] = bars_i[row, 1]
-    state_i[2] = start // interval if interval > 0 else count
+    state_i[COUNT] = count
+    state_i[LAST_END] = bars_i[row, 1]
+    state_i[NUMBER] = start // interval if interval > 0 else count
     return count
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.build import Progress, Replay, build
-from features.door import refusal
+from features.door import COUNT, INTERVAL, LAST_END, MAX_GAP, refusal
 from features.errors import FeatureError, StateError
 from features.feature_set import FeatureSet
 from features.row_hash import row_hash, row_hashes
@@ -59,6 +59,7 @@ class FeatureEngine:
         self._bar_f, self._bar_i = as_matrix(self._bar), as_times(self._bar)
         self._row = np.empty((1, len(feature_set.names)))
         self._replay: Replay | None = None
+        self.reset()
 
     def build(self, progress: Progress | None = None) -> FeatureEngine:
         """Compile, or load from the cache; the first `update` or `replay` does it otherwise."""
@@ -68,12 +69,12 @@ class FeatureEngine:
     @property
     def count(self) -> int:
         """Bars taken in since the state was last empty."""
-        return int(self._ints[0])
+        return int(self._ints[COUNT])
 
     @property
     def last_end(self) -> int | None:
         """The end of the last bar in nanoseconds UTC, or None before any bar."""
-        return int(self._ints[1]) if self.count else None
+        return int(self._ints[LAST_END]) if self.count else None
 
     def update(self, bar: NDArray[np.void] | np.void) -> NDArray[np.float64]:
         """Take in one bar (a BAR record or an array of one) and return its feature row, shape (f,).
@@ -114,6 +115,8 @@ class FeatureEngine:
     def reset(self) -> None:
         """Forget all bars."""
         self.state[:] = 0
+        self._ints[INTERVAL] = self.feature_set.interval
+        self._ints[MAX_GAP] = self.feature_set.max_gap
 
     def snapshot(self) -> bytes:
         """The whole state: restored into an engine of the same feature set, it goes on with the same bytes."""

@@ -45,7 +45,7 @@ class FeatureSet:
     --------
     >>> some = FeatureSet(("rsi_14", "scaled_return_4"), interval=60_000_000_000, max_gap=3)
     >>> some.warmup, some.memory, sorted(some.fields)
-    (96, None, ['close', 'high', 'low', 'open', 'volume'])
+    (97, None, ['close', 'high', 'low', 'open', 'volume'])
     """
 
     names: tuple[str, ...]
@@ -78,12 +78,18 @@ class FeatureSet:
     @cached_property
     def source(self) -> str:
         """The text of the module it compiles to."""
-        return generate(self.plan, self.interval, self.max_gap)
+        return generate(self.plan)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of names, order, parameters, interval, gap rule, and the source of every kernel it runs."""
-        digest = hashlib.sha256("\n".join(self.names).encode() + b"\0" + self.source.encode())
+        """SHA-256 of names, order, interval, gap rule and `code_digest`."""
+        text = "\n".join([self.code_digest, str(self.interval), str(self.max_gap), *self.names])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def code_digest(self) -> str:
+        """SHA-256 of what is compiled: the generated module, with all parameters, and the source of every kernel."""
+        digest = hashlib.sha256(self.source.encode())
         seen: dict[str, str] = {}
         for node in self.plan.nodes:
             collect_sources(node.kernel, seen)

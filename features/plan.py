@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from features.feature import Feature
 from features.nodes import Block, Node, Ring, Value, walk
 
-HEADER_INTS = 4
-"""Integer state of the engine itself: bars since the state was empty, end of the last bar, bar number, its reserve."""
-COUNT_AT, END_AT, NUMBER_AT, RESERVED_AT = range(HEADER_INTS)
+HEADER_INTS = 5
+"""The engine's own integers, see `features.door`: count, end, number, interval, max_gap."""
 
 
 @dataclass(frozen=True, slots=True)

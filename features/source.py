@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from features.door import NUMBER
 from features.nodes import Block, Clock, Field, Input, Node, Part, Ring, Value, walk
-from features.plan import NUMBER_AT, Plan
+from features.plan import Plan
 from market.bars import COLUMN, PRICE_FIELDS
 
 HEAD = '''"""Generated from a FeatureSet; do not edit."""
@@ -24,11 +25,11 @@ from market.jit import kernel
 
 @kernel
 def replay(bars_f, bars_i, out, state_f, state_i):
-    refused = first_refused(bars_f, bars_i, state_i, {interval}, {optional})
+    refused = first_refused(bars_f, bars_i, state_i, {optional})
     if refused >= 0:
         return refused
     for row in range(bars_f.shape[0]):
-        count = arrive(bars_i, row, state_f, state_i, {interval}, {max_gap})
+        count = arrive(bars_i, row, state_f, state_i)
 '''
 TAIL = """    return -1
 """
@@ -90,7 +91,7 @@ def preamble(plan: Plan) -> Iterator[str]:
     if any(isinstance(one, Clock) and one.name == "end" for one in values):
         yield f"end = bars_i[row, {COLUMN['end']}]"
     for window, at in plan.blocks.items():
-        yield f"block = state_i[{NUMBER_AT}] // {window}"
+        yield f"block = state_i[{NUMBER}] // {window}"
         yield f"fresh_{window} = count == 1 or block != state_i[{at}]"
         yield f"since_{window} = 1 if fresh_{window} else state_i[{at + 1}] + 1"
         yield f"state_i[{at}] = block"
@@ -136,9 +137,9 @@ def optional_fields(plan: Plan) -> int:
     return sum(1 << COLUMN[name] for name in names)
 
 
-def generate(plan: Plan, interval: int, max_gap: int) -> str:
-    """The source text of the module of a plan."""
+def generate(plan: Plan) -> str:
+    """The source text of the module of a plan; interval and gap rule are in the state, so all grids share it."""
     names = Names(plan)
     imports = "\n".join(f"from {module} import {name} as {alias}" for (module, name), alias in names.kernels.items())
-    head = HEAD.format(imports=imports, interval=interval, max_gap=max_gap, optional=optional_fields(plan))
+    head = HEAD.format(imports=imports, optional=optional_fields(plan))
     return head + "".join(f"{INDENT}{line}\n" for line in body(plan, names)) + TAIL

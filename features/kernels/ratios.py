@@ -62,8 +62,10 @@ def positive_square(x: float) -> float:
 
 @kernel
 def root(variance: float) -> float:
-    """The standard deviation of a variance."""
-    return math.sqrt(variance)
+    """The standard deviation of a variance; one below 1e-20 per bar counts as 0."""
+    if variance > NO_VARIANCE:
+        return math.sqrt(variance)
+    return 0.0
 
 
 @kernel

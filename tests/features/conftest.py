@@ -1,0 +1,26 @@
+"""One compiled engine over the whole catalogue, shared by all tests of the room."""
+
+from __future__ import annotations
+
+import pytest
+
+from features.catalogue import CATALOGUE
+from features.engine import FeatureEngine
+from features.feature_set import FeatureSet
+from market.time import MINUTE
+
+
+@pytest.fixture(scope="session")
+def feature_set() -> FeatureSet:
+    return FeatureSet(tuple(CATALOGUE), MINUTE, 3)
+
+
+@pytest.fixture(scope="session")
+def compiled(feature_set: FeatureSet) -> FeatureEngine:
+    return FeatureEngine(feature_set).build()
+
+
+@pytest.fixture
+def engine(compiled: FeatureEngine) -> FeatureEngine:
+    compiled.reset()
+    return compiled

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from features.catalogue import CATALOGUE, GROUPS, default_features, disabled_features
+from features.conformance import plain_bars, replayed
+from features.feature_set import FeatureSet
+from market.bars import FIELDS, PRICE_FIELDS
+from market.time import HOUR, MINUTE
+
+pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
+
+FLOW_FEATURES = {name for name in CATALOGUE if name.startswith(("taker", "trade"))}
+
+
+def test_names_are_unique_over_the_groups():
+    assert sum(len(group) for group in GROUPS.values()) == len(CATALOGUE) >= 48
+    assert all(len(group) >= 4 for group in GROUPS.values())
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_metadata_is_complete(name):
+    feature = CATALOGUE[name]
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", feature.name)
+    assert 0 < feature.scale <= 100
+    assert feature.unit
+    assert feature.source
+    assert len(feature.meaning) > 20
+    assert 1 <= feature.warmup <= 500
+    assert feature.memory is None or feature.memory >= 1
+    assert feature.fields <= set(FIELDS)
+    assert feature.kernel.startswith("features.kernels.")
+    numbers = re.findall(r"(?<=_)\d+(?=_|$)", name)
+    if name not in ("autocorrelation_1_96", "trend_r2_24", "trend_r2_96"):
+        assert [float(number) for number in numbers] == [float(value) for value in feature.parameters.values()]
+
+
+def test_sources_without_order_flow_switch_off_exactly_what_needs_it():
+    assert set(CATALOGUE) - set(default_features(PRICE_FIELDS)) == FLOW_FEATURES
+    assert set(disabled_features(PRICE_FIELDS)) == FLOW_FEATURES
+    assert disabled_features(PRICE_FIELDS)["trade_size_z_96"] == "needs trade_count, which the bars lack"
+    assert default_features(FIELDS) == tuple(CATALOGUE)
+    assert disabled_features(FIELDS) == {}
+
+
+def test_default_order_is_the_catalogues():
+    names = default_features(PRICE_FIELDS)
+    assert list(names) == [name for name in CATALOGUE if name in names]
+
+
+def test_declared_warmups():
+    expected = {
+        "scaled_return_1": 97,
+        "ewma_volatility_96": 97,
+        "rsi_14": 15,
+        "adx_14": 28,
+        "aroon_up_25": 26,
+        "trend_t_24": 24,
+        "close_location": 1,
+        "momentum_t_48": 49,
+        "volatility_ratio_96_384": 385,
+        "taker_imbalance_ewma_64": 64,
+    }
+    assert {name: CATALOGUE[name].warmup for name in expected} == expected
+    assert FeatureSet(tuple(CATALOGUE), MINUTE, 0).warmup == 385
+
+
+def test_memory_is_the_largest_or_endless():
+    assert FeatureSet(("trend_t_24", "momentum_t_48"), MINUTE, 0).memory == 49
+    assert FeatureSet(("trend_t_24", "rsi_14"), MINUTE, 0).memory is None
+
+
+SCALED = {"ewma_volatility_96", "ewma_volatility_24", "natr_14"}
+
+
+def test_features_do_not_depend_on_price_level_or_volume_unit(engine):
+    """Powers of two scale exactly, so all but the price-rounded money flow keep their bits."""
+    bars = plain_bars(1_500, 31)
+    scaled = bars.copy()
+    for name in ("open", "high", "low", "close"):
+        scaled[name] *= 2.0**9
+    for name in ("volume", "taker_buy_volume"):
+        scaled[name] *= 2.0**-5
+    np.testing.assert_allclose(replayed(engine, scaled), replayed(engine, bars), rtol=1e-12, atol=1e-12)
+
+
+def test_mirrored_prices_mirror_the_signed_features(engine):
+    """Prices replaced by their reciprocals turn every log return around."""
+    bars = plain_bars(1_500, 32, price=1.0)
+    mirror = bars.copy()
+    mirror["open"], mirror["close"] = 1.0 / bars["open"], 1.0 / bars["close"]
+    mirror["high"], mirror["low"] = 1.0 / bars["low"], 1.0 / bars["high"]
+    rows, turned = replayed(engine, bars), replayed(engine, mirror)
+    odd = ("scaled_return", "return_ewma", "momentum_t", "ema_distance", "efficiency", "macd", "trend_t", "price_z")
+    odd += ("trix", "skewness", "obv_slope", "vwap_deviation")
+    even = ("ewma_volatility", "volatility_ratio", "parkinson", "garman", "rogers", "excess", "autocorrelation")
+    for column, name in enumerate(engine.feature_set.names):
+        sign = -1 if name.startswith(odd) else 1
+        if name.startswith(odd + even):
+            np.testing.assert_allclose(turned[:, column], sign * rows[:, column], rtol=1e-8, atol=1e-8, err_msg=name)
+
+
+def test_calendar_is_that_of_the_bars_end(engine):
+    bars = plain_bars(48, 1, interval=HOUR, start=4 * 24 * HOUR)  # Monday 1970-01-05 00:00
+    from features.engine import FeatureEngine
+
+    names = ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
+    rows = FeatureEngine(FeatureSet(names, HOUR, 0)).replay(bars)
+    np.testing.assert_allclose(rows[5, :2], [1.0, 0.0], atol=1e-15)  # ends at 06:00
+    np.testing.assert_allclose(rows[23, :2], [0.0, 1.0], atol=1e-15)  # ends at midnight
+    np.testing.assert_allclose(rows[23, 2:], [np.sin(2 * np.pi / 7), np.cos(2 * np.pi / 7)], atol=1e-15)
