@@ -1,0 +1,252 @@
+"""The certificate: the exported graph against the libraries that trained it.
+
+A diagnostic of the export, not a second truth: after it, the graph *is* the model. Each member is compared with its
+native predictions on real rows, on rows placed on split thresholds, and at extreme values, against a bound that is
+stated for its kind; recurrent members over contiguous stretches with carried state. The ensemble is compared with the
+same combination of native members, computed here in NumPy; and no decision may differ where the probability is further
+than a tolerance band from a decision threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from models.bundle.runner import GraphRunner
+from models.evidence import REAL, THRESHOLD, Evidence
+from models.graph.compose import PlattScaling, StackerWeights
+
+BOUNDS: Mapping[str, float] = {"linear": 1e-12, "lightgbm": 0.0, "xgboost": 2.0**-23, "lstm": 2e-6}
+"""Largest absolute difference in probability by member name.
+
+LightGBM: none, every operation is the same. XGBoost: the margin is the same in every bit; the probability may differ
+in the last bit of its float32 exponential (measured: 1 in 10,000 rows, by 6e-8). LSTM: float32 sums in another order.
+"""
+
+
+class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What must be shown before a certificate passes.
+
+    ``decisions``: the probabilities at which decisions change. ``tolerance``: half the width of the band around each,
+    and the ensemble's bound. Rows: real ones for every member, threshold rows for every one with trees; ``sequence``:
+    the longest contiguous stretch for every one with recurrent state. ``bounds``: by member name.
+    """
+
+    decisions: tuple[float, ...] = (0.5,)
+    tolerance: float = 1e-5
+    real_rows: int = 10_000
+    threshold_rows: int = 1_000
+    sequence: int = 2_000
+    bounds: dict[str, float] = msgspec.field(default_factory=lambda: dict(BOUNDS))
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Largest absolute error and rows compared by kind of row, and the longest contiguous stretch.
+
+    ``missing``: rows where only one side had a probability.
+    """
+
+    bound: float
+    errors: dict[str, float]
+    rows: dict[str, int]
+    longest: int
+    missing: int
+
+    @property
+    def error(self) -> float:
+        """The largest error of all."""
+        return max(self.errors.values(), default=0.0)
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Around one decision threshold: rows inside the tolerance band, decisions that differ there, and outside."""
+
+    threshold: float
+    inside: int
+    flips_inside: int
+    flips: int
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """The verdict, its reasons (none when passed), and everything that was measured."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    members: dict[str, Finding]
+    ensemble: Finding
+    decisions: tuple[Decision, ...]
+    tolerance: float
+
+    def summary(self) -> dict[str, Any]:
+        """As plain values, for the manifest."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """One stretch: a native prediction (n,) and the graph's (n,)."""
+
+    kind: str
+    native: NDArray[np.float64]
+    graph: NDArray[np.float64]
+
+
+def certify(
+    model: bytes,
+    evidence: Sequence[Evidence],
+    stacker: StackerWeights | None = None,
+    calibration: PlattScaling | None = None,
+    requirements: Requirements | None = None,
+) -> Certificate:
+    """Compare a graph with its native members.
+
+    Parameters
+    ----------
+    model
+        The composed graph.
+    evidence
+        From `models.evidence.gather`, or stored when the members were fitted.
+    stacker, calibration
+        What the graph was composed with.
+    requirements
+        What must be shown; the defaults where None.
+
+    Raises
+    ------
+    ValueError
+        If a member has no bound, or evidence is of a member that the graph does not have.
+    """
+    needs = requirements or Requirements()
+    runner = GraphRunner(model)
+    compared, whole = _compare(runner, evidence, stacker, calibration)
+    members = {name: _finding(compared[name], _bound(name, needs)) for name in runner.members}
+    ensemble = _finding(whole, needs.tolerance)
+    decisions = tuple(_decision(whole, threshold, needs.tolerance) for threshold in needs.decisions)
+    reasons = (
+        *_lacking(model, runner, members, ensemble, needs),
+        *(reason for name, finding in {**members, "ensemble": ensemble}.items() for reason in _failures(name, finding)),
+        *(
+            f"{decision.flips} decisions at {decision.threshold} differ outside the band of {needs.tolerance}; 0 may"
+            for decision in decisions
+            if decision.flips
+        ),
+    )
+    return Certificate(not reasons, reasons, members, ensemble, decisions, needs.tolerance)
+
+
+def combine(
+    members: NDArray[np.float64], stacker: StackerWeights | None, calibration: PlattScaling | None
+) -> NDArray[np.float64]:
+    """The ensemble's probability of members (n, m), shape (n,): what `models.graph.compose` writes, in NumPy."""
+    if stacker is None:
+        probability: NDArray[np.float64] = members.mean(axis=1)
+        if calibration is None:
+            return probability
+        logit = _logit(probability, calibration.clip)
+    else:
+        logit = _logit(members, stacker.clip) @ np.asarray(stacker.weights, np.float64) + stacker.intercept
+    if calibration is None:
+        return _logistic(logit)
+    scaled = _logistic(calibration.slope * logit + calibration.intercept)
+    return np.clip(scaled, calibration.clip, 1.0 - calibration.clip)
+
+
+def _logit(probability: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
+    inside: NDArray[np.float64] = np.clip(probability, clip, 1.0 - clip)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def _logistic(logit: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1.0 / (1.0 + np.exp(-logit))
+
+
+def _compare(
+    runner: GraphRunner,
+    evidence: Iterable[Evidence],
+    stacker: StackerWeights | None,
+    calibration: PlattScaling | None,
+) -> tuple[dict[str, list[Comparison]], list[Comparison]]:
+    """Comparisons by member, and of the ensemble."""
+    members: dict[str, list[Comparison]] = {name: [] for name in runner.members}
+    whole: list[Comparison] = []
+    for piece in evidence:
+        unknown = set(piece.native) - set(runner.members)
+        if unknown:
+            raise ValueError(f"evidence of {sorted(unknown)}, but the graph has the members {runner.members}")
+        runner.reset()
+        graph, ensemble = runner.run_rows(piece.rows)
+        for number, name in enumerate(runner.members):
+            if name in piece.native:
+                members[name].append(Comparison(piece.kind, piece.native[name], graph[:, number]))
+        if len(piece.native) == len(runner.members):
+            native = np.column_stack([piece.native[name] for name in runner.members])
+            whole.append(Comparison(piece.kind, combine(native, stacker, calibration), ensemble))
+    return members, whole
+
+
+def _finding(comparisons: Sequence[Comparison], bound: float) -> Finding:
+    errors: dict[str, float] = {}
+    rows: dict[str, int] = {}
+    missing = longest = 0
+    for one in comparisons:
+        known = ~np.isnan(one.native) & ~np.isnan(one.graph)
+        distance = np.abs(one.native[known] - one.graph[known])
+        errors[one.kind] = max(errors.get(one.kind, 0.0), float(distance.max(initial=0.0)))
+        rows[one.kind] = rows.get(one.kind, 0) + int(known.sum())
+        missing += int((np.isnan(one.native) != np.isnan(one.graph)).sum())
+        longest = max(longest, _longest_run(known))
+    return Finding(bound, errors, rows, longest, missing)
+
+
+def _longest_run(known: NDArray[np.bool_]) -> int:
+    """The longest run of true values."""
+    breaks = np.flatnonzero(~np.concatenate([[False], known, [False]]))
+    return int(np.diff(breaks).max()) - 1
+
+
+def _decision(comparisons: Sequence[Comparison], threshold: float, tolerance: float) -> Decision:
+    native, graph = (
+        np.concatenate([np.empty(0), *(getattr(one, side) for one in comparisons)]) for side in ("native", "graph")
+    )
+    inside = np.abs(native - threshold) <= tolerance
+    flips = (native >= threshold) != (graph >= threshold)
+    return Decision(threshold, int(inside.sum()), int((flips & inside).sum()), int((flips & ~inside).sum()))
+
+
+def _bound(name: str, needs: Requirements) -> float:
+    if name not in needs.bounds:
+        raise ValueError(
+            f"member {name!r} has no stated bound; add one to the requirements beside {dict(needs.bounds)}"
+        )
+    return needs.bounds[name]
+
+
+def _failures(name: str, finding: Finding) -> Iterator[str]:
+    for kind, error in finding.errors.items():
+        if not error <= finding.bound:
+            yield f"{name}: differs by {error:.3g} on {kind} rows; at most {finding.bound:.3g} may"
+    if finding.missing:
+        yield f"{name}: {finding.missing} rows have a probability on one side only"
+
+
+def _lacking(
+    model: bytes, runner: GraphRunner, members: Mapping[str, Finding], ensemble: Finding, needs: Requirements
+) -> Iterator[str]:
+    """What was not shown."""
+    nodes = onnx.load_model_from_string(model).graph.node
+    trees = {node.output[0].split("/")[0] for node in nodes if node.op_type == "TreeEnsemble"}
+    recurrent = {member.name for member in runner.member_infos() if member.state}
+    for name, finding in {**members, "ensemble": ensemble}.items():
+        if finding.rows.get(REAL, 0) < needs.real_rows:
+            yield f"{name}: compared on {finding.rows.get(REAL, 0)} real rows; {needs.real_rows} are needed"
+        if name in trees and finding.rows.get(THRESHOLD, 0) < needs.threshold_rows:
+            yield f"{name}: compared on {finding.rows.get(THRESHOLD, 0)} threshold rows; {needs.threshold_rows} needed"
+        if name in recurrent and finding.longest < needs.sequence:
+            yield f"{name}: the longest stretch with carried state has {finding.longest} rows; {needs.sequence} needed"
