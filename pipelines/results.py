@@ -282,6 +282,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     git_commit: str | None = None
     stages: tuple[Stage, ...]
     confidence: float = 0.95
+    interval_method: str = "a bootstrap that draws blocks of time, all instruments together"
     data: tuple[SeriesData, ...]
     features: FeatureList
     samples: SampleSummary

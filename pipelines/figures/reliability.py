@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipelines.figures.style import INK, MUTED, SKY, colours, draw
+from pipelines.figures.style import INK, MUTED, colours, draw
 from pipelines.results import ENSEMBLE, Reliability
 
 
@@ -37,7 +37,8 @@ def reliability(curves: tuple[Reliability, ...]) -> Figure:
         ensemble = next((one for one in curves if one.predictor == ENSEMBLE), curves[-1])
         used = ensemble.count > 0
         share = 100 * ensemble.count[used] / max(1, ensemble.count.sum())
-        bottom.bar(ensemble.predicted[used], share, width=(high - low) / 40, color=INK if len(curves) else SKY)
+        bottom.vlines(ensemble.predicted[used], 0, share, color=INK, lw=2.5)
+        bottom.set_ylim(bottom=0)
         bottom.set(xlabel="predicted probability", ylabel="decisions, %")
 
     return draw(4.6, paint)

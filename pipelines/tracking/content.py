@@ -7,6 +7,7 @@ from typing import Any
 
 from market.time import format_time
 from pipelines.results import Backtest, Fold, Performance, RunResult, is_known
+from pipelines.verdict import verdict
 
 Metrics = dict[str, float]
 Table = dict[str, list[Any]]
@@ -136,13 +137,21 @@ def tags(result: RunResult) -> dict[str, str]:
         "bot4.run_id": result.run_id,
         "bot4.config_digest": result.config_digest,
         "bot4.feature_digest": result.features.digest,
-        "bot4.command": result.command,
+        "mlflow.source.name": result.command,
+        "mlflow.source.type": "LOCAL",
+        "mlflow.note.content": description(result),
     }
     if result.git_commit:
         found["mlflow.source.git.commit"] = result.git_commit
     if result.bundle is not None:
         found["bot4.bundle_digest"] = result.bundle.digest
     return found
+
+
+def description(result: RunResult) -> str:
+    """The verdict in Markdown, which the UI shows with the run."""
+    found = verdict(result)
+    return "\n".join([f"**{found.headline}**", "", *(f"- {sentence}" for sentence in found.sentences)])
 
 
 def predictor_table(result: RunResult) -> Table:

@@ -32,6 +32,8 @@ from pipelines.tracking.datasets import dataset
 from pipelines.tracking.registry import Registry
 from pipelines.workspace import Workspace
 
+MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+"""Tells MLflow's UI to show its model-training pages for the experiment."""
 LONGEST_VALUE = 6000
 METRICS_AT_ONCE = 1000
 PARAMETERS_AT_ONCE = 100
@@ -81,7 +83,7 @@ class Tracker:
         if found is None:
             location = artefacts.as_uri() if artefacts is not None else None
             try:
-                return str(self.client.create_experiment(name, artifact_location=location))
+                return str(self.client.create_experiment(name, artifact_location=location, tags=MODEL_TRAINING))
             except MlflowException:
                 # Another process was faster.
                 found = self.client.get_experiment_by_name(name)

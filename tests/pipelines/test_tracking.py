@@ -14,6 +14,7 @@ from pipelines.results import METRICS
 from pipelines.tracking.content import parameters
 from pipelines.tracking.mirror import mirror
 from pipelines.tracking.tracker import Tracker
+from pipelines.verdict import verdict
 from pipelines.workspace import Workspace
 from tests.pipelines.factory import ROLES, make_result
 
@@ -76,8 +77,10 @@ def test_the_run_is_finished_and_tagged(seen, tracked):
         "bot4.config_digest": result.config_digest,
         "bot4.bundle_digest": result.bundle.digest,
         "mlflow.source.git.commit": result.git_commit,
+        "mlflow.source.name": result.command,
     }
     assert expected.items() <= seen.data.tags.items()
+    assert verdict(result).headline in seen.data.tags["mlflow.note.content"]
 
 
 def test_the_configuration_is_there_whole(seen, tracked):
