@@ -100,7 +100,7 @@ def import_(
             progress=progress,
         )
     typer.echo(report.text())
-    typer.echo(f"{report.added:,} new bars from {len(files)} files")
+    typer.echo(f"{report.added:,} new bars from {len(files)} {'file' if len(files) == 1 else 'files'}")
 
 
 @app.command("list", epilog="Example: bot4 data list")

@@ -40,7 +40,7 @@ def test_import_list_and_import_again(tmp_path, write):
     file = write("FAKEUSDT-15m-2023-11.csv", [kline(n) for n in range(20) if n != 7])
     done = run("import", "--venue", "fake", "--workspace", tmp_path, file)
     assert done.exit_code == 0, done.output
-    assert "19 new bars from 1 files" in done.output
+    assert "19 new bars from 1 file" in done.output
     again = run("import", "--venue", "fake", "--workspace", tmp_path, file)
     assert "0 new bars" in again.output
     listed = run("list", "--workspace", tmp_path).output.splitlines()
