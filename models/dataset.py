@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.labels import LabelConfig, triple_barrier
+from models.weights import average_uniqueness
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,3 +64,47 @@ class Panel:
             mine = self.samples.instrument[index] == number
             out[mine] = series.features[self.samples.row[index[mine]]]
         return out
+
+
+def build_panel(
+    series: tuple[Series, ...], feature_names: tuple[str, ...], interval: int, config: LabelConfig
+) -> Panel:
+    """Label every series and weigh the labels of all together.
+
+    Parameters
+    ----------
+    series
+        With features and volatility already computed.
+    feature_names
+        The features' columns, in order.
+    interval
+        The bars' grid, ns.
+    config
+        The labels.
+
+    Returns
+    -------
+    Panel
+        A row with a NaN feature is not a sample; weights are the average uniqueness over all instruments.
+    """
+    parts = [_samples(number, one, interval, config) for number, one in enumerate(series)]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    order = np.lexsort((joined["instrument"], joined["t0"]))
+    sorted_columns = {name: np.ascontiguousarray(column[order]) for name, column in joined.items()}
+    weight = average_uniqueness(sorted_columns["start"], sorted_columns["t1"])
+    return Panel(series, feature_names, interval, Samples(weight=weight, **sorted_columns))
+
+
+def _samples(number: int, series: Series, interval: int, config: LabelConfig) -> dict[str, NDArray[Any]]:
+    labels = triple_barrier(series.bars, series.volatility, config, interval)
+    known = np.isfinite(series.features[labels.row]).all(axis=1)
+    row = labels.row[known]
+    return {
+        "instrument": np.full(len(row), number, np.int64),
+        "row": row,
+        "t0": series.bars["end"][row],
+        "start": labels.start[known],
+        "t1": labels.t1[known],
+        "label": labels.label[known],
+        "move": labels.move[known],
+    }

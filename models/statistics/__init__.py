@@ -1,0 +1,1 @@
+"""Statistics of predictions and of returns: estimates with their uncertainty."""
