@@ -47,7 +47,7 @@ class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Largest absolute error and rows compared by kind of row, and the longest contiguous stretch.
+    """Largest absolute error and rows compared by kind of row, and the longest contiguous stretch of real rows.
 
     ``missing``: rows where only one side had a probability.
     """
@@ -85,7 +85,7 @@ class Certificate(msgspec.Struct, frozen=True):
 
     def summary(self) -> dict[str, Any]:
         """As plain values, for the manifest."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
+        found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         return found
 
 
@@ -201,7 +201,8 @@ def _finding(comparisons: Sequence[Comparison], bound: float) -> Finding:
         errors[one.kind] = max(errors.get(one.kind, 0.0), float(distance.max(initial=0.0)))
         rows[one.kind] = rows.get(one.kind, 0) + int(known.sum())
         missing += int((np.isnan(one.native) != np.isnan(one.graph)).sum())
-        longest = max(longest, _longest_run(known))
+        if one.kind == REAL:
+            longest = max(longest, _longest_run(known))
     return Finding(bound, errors, rows, longest, missing)
 
 

@@ -56,10 +56,14 @@ def threshold_rows(
         return np.empty((0, rows.shape[1]))
     rounds = -(-least * SPLITS_PER_ROW // len(values))
     order = np.concatenate([generator.permutation(len(values)) for _ in range(rounds)])[: most * SPLITS_PER_ROW]
-    out = _sampled(rows, -(-len(order) // SPLITS_PER_ROW), generator)
     place = np.arange(len(order)) // SPLITS_PER_ROW
+    # A row can hold one value of a feature; the others that it was dealt get rows of their own.
+    _, first = np.unique(place * rows.shape[1] + features[order], return_index=True)
+    late = np.setdiff1d(np.arange(len(order)), first)
+    place[late] = place[-1] + 1 + np.arange(len(late))
+    out = _sampled(rows, int(place.max()) + 1, generator)
     out[place, features[order]] = values[order]
-    return out
+    return out[:most]
 
 
 def extreme_rows(rows: NDArray[np.float64], seed: int, count: int, share: float = 0.2) -> NDArray[np.float64]:
@@ -75,4 +79,5 @@ def _sampled(rows: NDArray[np.float64], count: int, generator: np.random.Generat
     usable = np.flatnonzero(np.isfinite(rows).all(axis=1))
     if len(usable) == 0:
         raise ValueError(f"none of {len(rows)} rows is finite in every feature; give rows after warm-up")
-    return rows[generator.choice(usable, count)]
+    out: NDArray[np.float64] = rows[generator.choice(usable, count)]
+    return out

@@ -87,6 +87,7 @@ class GraphRunner:
         sides = [{name: _buffer(value.shape, DTYPES[value.type]) for name, value in inputs.items()} for _ in range(2)]
         self._states = [{name: view for name, (_, view) in side.items()} for side in sides]
         self._bindings = [self._bind(sides[0], sides[1]), self._bind(sides[1], sides[0])]
+        self._tiny = np.full(self.features, 1e-100)
         self._side = 0
         self._seen = 0
 
@@ -137,8 +138,9 @@ class GraphRunner:
 
     def _advance(self, row: NDArray[np.float64]) -> bool:
         """Take in one row; whether it has a prediction, which then lies in the output buffers."""
-        # A sum of squares is NaN exactly if a term is: squares are not negative, so infinities cannot cancel.
-        if isnan(row.dot(row)):
+        # A product sees a NaN four times faster than a look at every value. It cannot overflow, and gives NaN without
+        # one only where infinities cancel: then the values are looked at.
+        if isnan(row.dot(self._tiny)) and np.isnan(row).any():
             self.reset()
             return False
         self._row_view[0] = row

@@ -17,6 +17,7 @@ import fcntl
 import getpass
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -100,6 +101,7 @@ class ModelStore:
             reasons = "; ".join(map(str, certificate.get("reasons", ()))) or "it has none"
             raise StoreError(f"{folder}: the certificate did not pass ({reasons}); only a certified bundle is stored")
         with self._lock():
+            self._sweep()
             self._keep(bundle)
             for known in self.versions(name):
                 if known.digest == bundle.digest:
@@ -243,6 +245,11 @@ class ModelStore:
             self._bundle(bundle.digest)
         else:
             write_folder(folder, bundle.files)
+
+    def _sweep(self) -> None:
+        """Remove what writers that were killed left half-written; nobody else writes while the lock is held."""
+        for scratch in (*self.root.glob("bundles/.*"), *self.root.glob("aliases/*/.*")):
+            shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
 
     def _healed(self, name: str, alias: str) -> AliasRecord | None:
         """The alias as it stands, with a history that knows it."""

@@ -1,0 +1,203 @@
+"""The certificate: passes what is exact, and finds every error that is planted."""
+
+from types import SimpleNamespace
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from graph_samples import (
+    FEATURE_COUNT,
+    finite,
+    lightgbm_booster,
+    linear_sample,
+    memory_native,
+    memory_part,
+    part_outputs,
+    problem,
+    xgboost_booster,
+)
+from onnx import helper, numpy_helper
+
+from models.certificate import BOUNDS, Requirements, certify
+from models.evidence import Evidence, gather, native_probability
+from models.graph.compose import compose
+from models.graph.lightgbm import lightgbm_part
+from models.graph.trees import split_points
+from models.graph.xgboost import xgboost_part
+from models.probes import extreme_rows, threshold_rows
+
+ROWS = 2_500
+STACKER = SimpleNamespace(weights=(0.6, 0.5, 0.3), intercept=0.05, clip=1e-3)
+PLATT = SimpleNamespace(slope=1.1, intercept=0.0, clip=0.01)
+NEEDS = Requirements(real_rows=2 * ROWS, bounds={**BOUNDS, "memory": 0.0})
+
+
+@pytest.fixture(scope="module")
+def made():
+    x, y = problem(seed=0)
+    boosters = lightgbm_booster(x, y), xgboost_booster(x, y)
+    parts = [lightgbm_part("lightgbm", boosters[0], FEATURE_COUNT), xgboost_part("xgboost", boosters[1], FEATURE_COUNT)]
+    natives = {
+        "lightgbm": lambda rows: masked(rows, lambda good: boosters[0].predict(good, num_threads=1)),
+        "xgboost": lambda rows: masked(rows, boosters[1].inplace_predict),
+        "memory": memory_native,
+    }
+    return SimpleNamespace(parts=[*parts, memory_part()], natives=natives)
+
+
+def masked(rows, predict):
+    out = np.full(len(rows), np.nan)
+    good = ~np.isnan(rows).any(axis=1)
+    out[good] = predict(rows[good])
+    return out
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    """Two contiguous stretches, one with a hole."""
+    stretches = [finite(problem(seed=seed, rows=ROWS)[0]) for seed in (1, 2)]
+    stretches[1] = np.concatenate([stretches[1], stretches[1][:1]])
+    stretches[1][300, 2] = np.nan
+    return stretches
+
+
+@pytest.fixture(scope="module")
+def evidence(made, sequences):
+    return gather(compose(made.parts), made.natives, sequences)
+
+
+def check(made, evidence, parts=None, needs=NEEDS):
+    graph = compose(parts or made.parts, STACKER, PLATT).SerializeToString()
+    return certify(graph, evidence, STACKER, PLATT, needs)
+
+
+def test_an_exact_graph_passes(made, evidence):
+    found = check(made, evidence)
+    assert found.passed, found.reasons
+    assert found.members["lightgbm"].error == 0.0
+    assert found.members["memory"].error == 0.0
+    assert found.members["xgboost"].error <= 2**-23
+    assert found.ensemble.error <= 1e-6
+    assert found.decisions[0].flips == 0
+    assert found.members["memory"].longest == ROWS
+    assert found.members["lightgbm"].rows["real"] == 2 * ROWS
+    assert found.members["lightgbm"].rows["threshold"] >= 2_000
+    assert found.members["lightgbm"].missing == 0
+
+
+def test_the_summary_is_plain_and_complete(made, evidence):
+    summary = check(made, evidence).summary()
+    assert summary["passed"] is True
+    assert msgspec.json.decode(msgspec.json.encode(summary)) == summary
+    assert summary["members"]["xgboost"]["bound"] == BOUNDS["xgboost"]
+
+
+def rounded_thresholds(part):
+    """What the usual converters do: thresholds rounded to the nearest float32."""
+    model = onnx.ModelProto()
+    model.CopyFrom(part.model)
+    node = next(node for node in model.graph.node if node.op_type == "TreeEnsemble")
+    splits = next(attribute for attribute in node.attribute if attribute.name == "nodes_splits")
+    rounded = numpy_helper.to_array(helper.get_attribute_value(splits)).astype(np.float32).astype(np.float64)
+    splits.t.CopyFrom(numpy_helper.from_array(rounded, "splits"))
+    return type(part)(part.name, model, part.state)
+
+
+def test_thresholds_rounded_to_float32_are_found_by_threshold_rows(made, evidence):
+    found = check(made, evidence, [rounded_thresholds(made.parts[0]), *made.parts[1:]])
+    assert not found.passed
+    assert found.members["lightgbm"].errors["threshold"] > 0.01
+    assert any(reason.startswith("lightgbm: differs") for reason in found.reasons)
+
+
+def test_a_state_that_is_not_carried_is_found(made, evidence):
+    def forgetful(rows):
+        return np.concatenate([memory_native(row[np.newaxis]) for row in rows])
+
+    wrong = [Evidence(e.kind, e.rows, {**e.native, "memory": forgetful(e.rows)}) for e in evidence]
+    assert any("memory: differs" in reason for reason in check(made, wrong).reasons)
+
+
+def test_a_missing_probability_on_one_side_is_found(made, evidence):
+    first = evidence[0]
+    native = first.native["lightgbm"].copy()
+    native[7] = np.nan
+    wrong = [Evidence(first.kind, first.rows, {**first.native, "lightgbm": native}), *evidence[1:]]
+    reasons = check(made, wrong).reasons
+    assert "lightgbm: 1 rows have a probability on one side only" in reasons
+
+
+def test_flips_are_counted_outside_the_band_only():
+    """A member that is off by 0.001 everywhere, with a few decisions in the gap that this leaves."""
+    part = linear_sample()
+    rows = 0.3 * np.random.default_rng(3).normal(size=(4_000, FEATURE_COUNT))
+    true = part_outputs(part, rows)
+    threshold = float(np.median(true))
+    gap = (true >= threshold) & (true - 0.001 < threshold)
+    evidence = [Evidence("real", rows, {"linear": true - 0.001})]
+    for tolerance, flips, inside in [(1e-9, gap.sum(), 0), (0.002, 0, gap.sum())]:
+        needs = Requirements((threshold,), tolerance, 1, 1, 1, {"linear": 1.0})
+        found = certify(compose([part]).SerializeToString(), evidence, requirements=needs)
+        assert (found.decisions[0].flips, found.decisions[0].flips_inside) == (flips, inside)
+        assert found.passed == (tolerance > 0.001)
+    assert gap.sum() > 0
+
+
+def test_too_little_evidence_does_not_pass(made, evidence):
+    short = [Evidence("real", e.rows[:1000], {k: v[:1000] for k, v in e.native.items()}) for e in evidence[:2]]
+    reasons = " ".join(check(made, short).reasons)
+    assert "lightgbm: compared on 2000 real rows" not in reasons
+    assert "lightgbm: compared on 1999 real rows; 5000 are needed" in reasons
+    assert "xgboost: compared on 0 threshold rows" in reasons
+    assert "memory: the longest stretch with carried state has 1000 rows; 2000 needed" in reasons
+
+
+def test_evidence_of_one_member_alone_counts_for_it(made, sequences):
+    """Evidence stored when each member was fitted: threshold rows of its own trees, answered by it alone."""
+    together = [Evidence("real", rows, {n: f(rows) for n, f in made.natives.items()}) for rows in sequences]
+    alone = [
+        piece
+        for part, (name, native) in zip(made.parts, made.natives.items(), strict=True)
+        for piece in gather(part.model, {name: native}, [sequences[0][:200]])
+    ]
+    found = check(made, together + alone)
+    assert found.passed, found.reasons
+    assert set(found.ensemble.rows) == {"real"}
+
+
+def test_members_without_a_bound_and_strangers_are_refused(made, evidence):
+    with pytest.raises(ValueError, match="'memory' has no stated bound"):
+        check(made, evidence, needs=Requirements())
+    with pytest.raises(ValueError, match="stranger"):
+        check(made, [Evidence("real", evidence[0].rows, {"stranger": evidence[0].rows[:, 0]})])
+
+
+def test_threshold_rows_stand_on_both_sides_of_every_threshold(made):
+    part = made.parts[0]
+    rows = threshold_rows(part.model, finite(problem(seed=4)[0]), seed=0, most=10**6)
+    for feature, threshold in zip(*split_points(part.model), strict=True):
+        column = rows[:, feature]
+        assert {np.nextafter(threshold, -np.inf), threshold, np.nextafter(threshold, np.inf)} <= set(column.tolist())
+    assert not np.isnan(rows).any()
+    assert len(threshold_rows(part.model, rows, seed=0, least=10, most=50)) == 50
+    assert threshold_rows(linear_sample().model, rows, seed=0).shape == (0, FEATURE_COUNT)
+
+
+def test_extreme_rows_have_every_extreme_and_no_holes():
+    rows = extreme_rows(problem(seed=5)[0], seed=0, count=1000)
+    assert rows.shape == (1000, FEATURE_COUNT)
+    assert not np.isnan(rows).any()
+    assert {5e-324, -5e-324, 1e-45, 3.4e38, -3.4e38} <= set(rows.ravel().tolist())
+
+
+def test_a_fitted_member_as_a_function_of_rows(sequences):
+    class Fitted:
+        """Returns what it was asked about."""
+
+        def predict(self, panel, instrument, rows):
+            assert panel.feature_names == ("a",) * FEATURE_COUNT
+            return panel.series[instrument].features[rows, 0]
+
+    native = native_probability(Fitted(), ("a",) * FEATURE_COUNT, 60)
+    assert np.array_equal(native(sequences[0]), sequences[0][:, 0])

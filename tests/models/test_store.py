@@ -1,0 +1,242 @@
+"""The model store: versions, aliases, gates, rollback, and what survives concurrency and kills."""
+
+import multiprocessing
+import os
+import signal
+from itertools import count
+from pathlib import Path
+
+import pytest
+from bundle_samples import write_bundle
+
+from models.bundle.bundle import MANIFEST, Bundle
+from models.bundle.errors import DamagedBundle, StoreError
+from models.bundle.store import ModelStore, Verdict
+
+PASSED = (Verdict("certificate", True),)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Three bundles of different content."""
+    root = tmp_path_factory.mktemp("made")
+    for number in range(3):
+        write_bundle(root / str(number), label={"horizon": number})
+    return [root / str(number) for number in range(3)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    ticks = count(1)
+    return ModelStore(tmp_path / "store", clock=lambda: next(ticks))
+
+
+@pytest.fixture
+def filled(store, folders):
+    for folder in folders:
+        store.put(folder, "btc")
+    return store
+
+
+def test_versions_count_from_one_and_the_same_content_is_the_same_version(store, folders):
+    assert [store.put(folder, "btc") for folder in (*folders, folders[1])] == [1, 2, 3, 2]
+    assert store.put(folders[1], "eth") == 1
+    assert store.names() == ("btc", "eth")
+    assert [record.version for record in store.versions("btc")] == [1, 2, 3]
+    assert len(list((store.root / "bundles").iterdir())) == 3
+    assert store.resolve("btc", 2).digest == Bundle.load(folders[1]).digest
+
+
+def test_a_bundle_whose_certificate_failed_is_not_stored(store, tmp_path):
+    write_bundle(tmp_path / "failed", certificate={"passed": False, "reasons": ["xgboost: differs by 0.1"]})
+    write_bundle(tmp_path / "none", certificate={})
+    with pytest.raises(StoreError, match=r"xgboost: differs by 0\.1"):
+        store.put(tmp_path / "failed", "btc")
+    with pytest.raises(StoreError, match="it has none"):
+        store.put(tmp_path / "none", "btc")
+    assert store.versions("btc") == ()
+    assert not (store.root / "bundles").exists()
+
+
+def test_a_damaged_bundle_is_not_stored(store, tmp_path):
+    write_bundle(tmp_path / "bundle")
+    (tmp_path / "bundle" / "model.onnx").write_bytes(b"")
+    with pytest.raises(DamagedBundle):
+        store.put(tmp_path / "bundle", "btc")
+    assert not store.root.exists()
+
+
+def test_promotion_and_rollback(filled):
+    filled.promote("btc", 1, "champion", PASSED, "ann")
+    filled.promote("btc", 2, "champion", PASSED, "bob")
+    third = filled.promote("btc", 3, "champion", PASSED, "cyd")
+    assert (third.change, third.previous, third.person) == (3, 2, "cyd")
+    filled.promote("btc", 3, "challenger", PASSED, "dee")
+    assert filled.resolve("btc", "champion").digest == filled.versions("btc")[2].digest
+    assert [filled.rollback("btc", "champion", "eve").version for _ in range(2)] == [2, 1]
+    with pytest.raises(StoreError, match="nothing before it"):
+        filled.rollback("btc", "champion")
+    assert filled.resolve("btc", "champion").digest == filled.versions("btc")[0].digest
+    filled.promote("btc", 3, "champion", PASSED, "ann")
+    assert filled.rollback("btc", "champion").version == 1
+    history = [(r.alias, r.change, r.version, r.action) for r in filled.history("btc")]
+    assert history == [
+        ("champion", 1, 1, "promote"),
+        ("champion", 2, 2, "promote"),
+        ("champion", 3, 3, "promote"),
+        ("challenger", 1, 3, "promote"),
+        ("champion", 4, 2, "rollback"),
+        ("champion", 5, 1, "rollback"),
+        ("champion", 6, 3, "promote"),
+        ("champion", 7, 1, "rollback"),
+    ]
+    times = [record.at for record in filled.history("btc")]
+    assert times == sorted(set(times))
+
+
+def test_refusal_is_the_default(filled):
+    failed = (*PASSED, Verdict("calibration", False, "error 0.08 above 0.05"))
+    with pytest.raises(StoreError, match=r"calibration: error 0\.08 above 0\.05"):
+        filled.promote("btc", 1, "champion", failed, "ann")
+    with pytest.raises(StoreError, match="no gate was run"):
+        filled.promote("btc", 1, "champion", (), "ann")
+    with pytest.raises(StoreError, match="An override needs a reason"):
+        filled.promote("btc", 1, "champion", failed, "ann", override=" ")
+    assert filled.aliases("btc") == {}
+    record = filled.promote("btc", 1, "champion", failed, "ann", override="drill")
+    assert (record.override, record.verdicts) == ("drill", failed)
+    assert filled.aliases("btc") == {"champion": record}
+
+
+def test_what_is_not_there_is_named(filled):
+    for call, message in [
+        (lambda: filled.resolve("btc", 9), "no version 9"),
+        (lambda: filled.resolve("btc", "champion"), "no alias 'champion'"),
+        (lambda: filled.promote("btc", 9, "champion", PASSED, "ann"), "no version 9"),
+        (lambda: filled.put(Path("x"), "../escape"), "escape"),
+        (lambda: filled.promote("btc", 1, "9", PASSED, "ann"), "alias '9'"),
+        (lambda: filled.rollback("btc", "champion"), "nothing before"),
+    ]:
+        with pytest.raises(StoreError, match=message):
+            call()
+
+
+def test_a_bundle_changed_in_the_store_is_refused(filled):
+    digest = filled.versions("btc")[0].digest
+    manifest = filled.root / "bundles" / digest / MANIFEST
+    manifest.write_bytes(manifest.read_bytes().replace(b'"horizon":0', b'"horizon":7'))
+    with pytest.raises(DamagedBundle):
+        filled.resolve("btc", 1)
+    with pytest.raises(DamagedBundle):
+        filled.promote("btc", 1, "champion", PASSED, "ann")
+
+
+def test_bundles_swapped_in_the_store_are_refused(filled):
+    first, second = (filled.root / "bundles" / record.digest for record in filled.versions("btc")[:2])
+    first.rename(first.with_name("aside"))
+    second.rename(first)
+    with pytest.raises(StoreError, match="changed by hand"):
+        filled.resolve("btc", 1)
+
+
+def test_a_torn_line_is_cut_off_by_the_next_writer(filled, folders):
+    file = filled.root / "models" / "btc" / "versions.jsonl"
+    content = file.read_bytes()
+    file.write_bytes(content[:-20])
+    assert [record.version for record in filled.versions("btc")] == [1, 2]
+    assert filled.put(folders[2], "btc") == 3
+    assert [record.version for record in filled.versions("btc")] == [1, 2, 3]
+
+
+def test_a_change_that_did_not_reach_the_history_does_later(filled):
+    filled.promote("btc", 1, "champion", PASSED, "ann")
+    second = filled.promote("btc", 2, "champion", PASSED, "bob")
+    history = filled.root / "models" / "btc" / "history.jsonl"
+    history.write_bytes(history.read_bytes().splitlines(keepends=True)[0])
+    assert filled.resolve("btc", "champion").digest == second.digest
+    filled.promote("btc", 3, "champion", PASSED, "cyd")
+    assert [(record.change, record.person) for record in filled.history("btc")] == [(1, "ann"), (2, "bob"), (3, "cyd")]
+
+
+def promote_often(root, person, times):
+    store = ModelStore(root)
+    for number in range(times):
+        store.promote("btc", 1 + number % 3, "champion", PASSED, person)
+
+
+def test_concurrent_promotions_are_serialised(filled):
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=promote_often, args=(filled.root, f"worker {n}", 8)) for n in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    changes = filled.history("btc")
+    assert [record.change for record in changes] == list(range(1, 25))
+    assert [record.previous for record in changes] == list(range(24))
+    assert filled.aliases("btc")["champion"] == changes[-1]
+
+
+def register(root, folders):
+    """A day's work: two versions, each of them promoted."""
+    store = ModelStore(root)
+    for folder in folders[:2]:
+        version = store.put(folder, "btc")
+        store.promote("btc", version, "champion", PASSED, "worker")
+
+
+def killed_before_call(number, root, folders):
+    """Do the work, but kill -9 itself right before the so-manieth call that changes the disk."""
+    calls = count(1)
+
+    def deadly(call):
+        def counted(*arguments, **options):
+            if next(calls) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*arguments, **options)
+
+        return counted
+
+    os.fsync, Path.rename, Path.replace = deadly(os.fsync), deadly(Path.rename), deadly(Path.replace)
+    Path.open, Path.mkdir = deadly(Path.open), deadly(Path.mkdir)
+    register(root, folders)
+
+
+def check_kill(number, root, folders):
+    """Whether the worker was killed; the store must be whole, and doing the work again must complete it."""
+    worker = multiprocessing.get_context("fork").Process(target=killed_before_call, args=(number, root, folders))
+    worker.start()
+    worker.join()
+    assert worker.exitcode in (0, -signal.SIGKILL)
+    store = ModelStore(root)
+    if "champion" in store.aliases("btc"):
+        store.resolve("btc", "champion")
+    for record in store.versions("btc"):
+        store.resolve("btc", record.version)
+    register(root, folders)
+    assert [record.version for record in store.versions("btc")] == [1, 2]
+    changes = store.history("btc")
+    assert [record.change for record in changes] == list(range(1, len(changes) + 1))
+    assert len(changes) <= 4
+    assert store.aliases("btc")["champion"] == changes[-1]
+    assert changes[-1].version == 2
+    left = [path.name for path in root.rglob(".*") if path.name != ".lock"]
+    assert left == []
+    return worker.exitcode != 0
+
+
+def test_kills_leave_the_store_whole(tmp_path, folders):
+    """At every seventh of the calls that change the disk."""
+    number = 1
+    while check_kill(number, tmp_path / str(number), folders):
+        number += 7
+    assert number > 50
+
+
+@pytest.mark.long
+def test_a_kill_before_any_call_leaves_the_store_whole(tmp_path, folders):
+    number = 1
+    while check_kill(number, tmp_path / str(number), folders):
+        number += 1
+    assert number > 50
