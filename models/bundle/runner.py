@@ -66,6 +66,15 @@ class GraphRunner:
     BundleError
         If the bytes are not such a graph, or ``burn_in`` is negative.
 
+    Examples
+    --------
+    >>> from models.graph.compose import compose
+    >>> from models.graph.linear import linear_part
+    >>> part = linear_part("linear", mean=[0.0], scale=[1.0], clip=5.0, coefficients=[2.0], intercept=0.0)
+    >>> runner = GraphRunner(compose([part]).SerializeToString(), burn_in=1)
+    >>> runner.step(np.array([0.0])).probability, runner.step(np.array([0.0])).probability
+    (nan, 0.5)
+
     Notes
     -----
     The state lives in two sets of tensors. Two bindings, made once, read one set and write the other, in turn: nothing

@@ -30,8 +30,17 @@ def linear_part(
     ------
     GraphError
         If lengths differ, a number is not finite, or ``scale`` or ``clip`` is not positive.
+
+    Examples
+    --------
+    >>> part = linear_part("linear", mean=[0.0, 0.0], scale=[1.0, 2.0], clip=5.0, coefficients=[1.0, 0.5], intercept=0.0)
+    >>> [node.op_type for node in part.model.graph.node]
+    ['Sub', 'Div', 'Clip', 'MatMul', 'Add', 'Sigmoid']
     """
-    columns = np.stack([np.asarray(column, np.float64).reshape(-1) for column in (mean, scale, coefficients)])
+    given = [np.asarray(column, np.float64).reshape(-1) for column in (mean, scale, coefficients)]
+    if len({len(column) for column in given}) != 1:
+        raise GraphError(f"{name}: mean, scale and coefficients have lengths {[len(column) for column in given]}")
+    columns = np.stack(given)
     if not np.isfinite(columns).all() or not np.isfinite([clip, intercept]).all():
         raise GraphError(f"{name}: mean, scale, coefficients, clip and intercept must be finite")
     if not (columns[1] > 0.0).all() or not clip > 0.0:

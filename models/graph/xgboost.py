@@ -10,6 +10,7 @@ also cuts the exponent at 88.7, where the probability is 3e-39; here it goes on 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -69,10 +70,11 @@ def _check(name: str, learner: Mapping[str, Any], features: int) -> None:
 
 
 def _base_margin(learner: Mapping[str, Any]) -> float:
-    """The base score, written as a probability such as ``[5E-1]``, as a logit, in float32 as XGBoost computes it."""
+    """The base score, written as a probability such as ``[5E-1]``, as a logit in float32 as XGBoost computes it."""
     score = np.float32(learner["learner_model_param"]["base_score"].strip("[]"))
     one = np.float32(1.0)
-    return float(-np.log(one / score - one))
+    # In float64 and rounded once, as C's logf does: NumPy's own float32 logarithm is off by a few last bits.
+    return float(np.float32(-math.log(float(one / score - one))))
 
 
 def _best_trees(learner: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

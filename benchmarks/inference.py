@@ -1,0 +1,124 @@
+"""One bar, one answer: the one graph beside the same members called natively, on distinct rows, one thread.
+
+Distinct rows matter: the branch predictor memorises a row that is repeated, and flatters trees threefold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import lightgbm
+import numpy as np
+import torch
+import xgboost
+from numpy.typing import NDArray
+
+from benchmarks.harness import Result, compare
+from models.bundle.runner import GraphRunner
+from models.certificate import combine
+from models.graph.compose import compose
+from models.graph.lightgbm import lightgbm_part
+from models.graph.linear import linear_part
+from models.graph.lstm import lstm_part
+from models.graph.xgboost import xgboost_part
+from models.members.lstm_network import LstmNetwork
+from models.members.scaling import Scaler
+
+FEATURES, HIDDEN, LAYERS, WINDOW = 60, 64, 5, 60
+TREES, DEPTH, TRAINING, ROWS = 500, 6, 8_000, 1_000
+Step = Callable[[NDArray[np.float64]], float]
+
+
+def problem() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(TRAINING, FEATURES))
+    return x, (x[:, :5].sum(axis=1) + 2.0 * generator.normal(size=TRAINING) > 0).astype(float)
+
+
+def boosters() -> tuple[lightgbm.Booster, xgboost.Booster]:
+    x, y = problem()
+    light = {"objective": "binary", "max_depth": DEPTH, "num_leaves": 2**DEPTH, "min_data_in_leaf": 10}
+    common = {"learning_rate": 0.05, "seed": 0}
+    first = lightgbm.train({**light, **common, "num_threads": 1, "verbosity": -1}, lightgbm.Dataset(x, y), TREES)
+    second = {"objective": "binary:logistic", "max_depth": DEPTH, "nthread": 1, **common}
+    return first, xgboost.train(second, xgboost.DMatrix(x, y), TREES)
+
+
+def lstm_step(network: LstmNetwork) -> Step:
+    """PyTorch, eager, one bar with carried state."""
+    state = network.zero_state(1)
+
+    def step(row: NDArray[np.float64]) -> float:
+        nonlocal state
+        logit, state = network(network.scaled(torch.from_numpy(row)).reshape(1, 1, -1), state)
+        return float(torch.sigmoid(logit.double()))
+
+    return step
+
+
+def over(step: Callable[[NDArray[np.float64]], object], rows: NDArray[np.float64]) -> Callable[[], None]:
+    def loop() -> None:
+        for row in rows:
+            step(row)
+
+    return loop
+
+
+def run() -> list[Result]:
+    torch.set_num_threads(1)
+    generator = np.random.default_rng(1)
+    rows = generator.normal(size=(ROWS, FEATURES))
+    coefficients = 0.1 * generator.normal(size=FEATURES)
+    light, extreme = boosters()
+    torch.manual_seed(0)
+    network = LstmNetwork(Scaler(np.zeros(FEATURES), np.ones(FEATURES), 5.0), HIDDEN, LAYERS, 0.0, 0.5).eval()
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    stacker = SimpleNamespace(weights=np.array([0.2, 0.3, 0.3, 0.2]), intercept=0.0, clip=1e-4)
+    platt = SimpleNamespace(slope=1.1, intercept=0.01, clip=1e-3)
+
+    natives: dict[str, Step] = {
+        "linear": lambda row: float(1.0 / (1.0 + np.exp(-(np.clip(row, -5.0, 5.0) @ coefficients)))),
+        "lightgbm": lambda row: float(light.predict(row[np.newaxis], num_threads=1)[0]),
+        "xgboost": lambda row: float(extreme.inplace_predict(row[np.newaxis])[0]),
+        "lstm": lstm_step(network),
+    }
+    parts = {
+        "linear": linear_part("linear", np.zeros(FEATURES), np.ones(FEATURES), 5.0, coefficients, 0.0),
+        "lightgbm": lightgbm_part("lightgbm", light, FEATURES),
+        "xgboost": xgboost_part("xgboost", extreme, FEATURES),
+        "lstm": lstm_part("lstm", network),
+    }
+
+    def together(row: NDArray[np.float64]) -> float:
+        members = np.array([[native(row) for native in natives.values()]])
+        return float(combine(members, stacker, platt)[0])
+
+    graph = GraphRunner(compose(list(parts.values()), stacker, platt).SerializeToString())
+    alone = {name: GraphRunner(compose([part]).SerializeToString()) for name, part in parts.items()}
+    with torch.inference_mode():
+        results = [
+            compare(
+                "graph: 4 members, stacker, Platt", "bar", over(graph.step, rows), "native", over(together, rows), ROWS
+            )
+        ]
+        for name, label in [("lightgbm", "LightGBM"), ("xgboost", "XGBoost"), ("lstm", "PyTorch eager step")]:
+            ours, peer = over(alone[name].step, rows), over(natives[name], rows)
+            results.append(compare(f"graph: {name} alone", "bar", ours, label, peer, ROWS))
+        results.append(windowed(alone["lstm"], network, rows))
+    return results
+
+
+def windowed(ours: GraphRunner, network: LstmNetwork, rows: NDArray[np.float64]) -> Result:
+    """The carried state beside reading the last bars anew at every bar, by the same graph."""
+    fewer = rows[:10]
+
+    def windows() -> None:
+        for end in range(len(fewer)):
+            ours.reset()
+            ours.run_rows(np.roll(rows, -end, axis=0)[:WINDOW])
+
+    name = f"a {WINDOW}-bar window, same graph"
+    return compare(
+        "graph: lstm, carried state", "bar", over(ours.step, rows), name, windows, ROWS, peer_work=len(fewer)
+    )
