@@ -53,15 +53,16 @@ class FeaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Purged walk-forward folds.
 
-    ``train`` is the constant length of every training window (and of the final refit). ``tail`` is the
-    fraction of a training window, at its end and purged, that early stopping may look at.
+    ``train`` is the constant length of every training window (and of the final refit), ``gap`` the time between one
+    and its test; no embargo is needed, because nothing is trained on what follows a test. ``tail`` is the fraction of
+    a training window, at its end and purged, that early stopping may look at. ``draws``: of the bootstrap.
     """
 
     folds: int = 7
     train: str = "180d"
-    embargo: str = "0s"
+    gap: str | None = None
     tail: float = 0.15
-    bootstrap_draws: int = 1000
+    draws: int = 1000
 
     def __post_init__(self) -> None:
         if self.folds < 6:
@@ -102,13 +103,13 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 parse_time(text)
         for text in (self.data.interval, self.data.holdout, self.validation.train):
             parse_interval(text)
-        if self.validation.embargo != "0s":
-            parse_interval(self.validation.embargo)
+        if self.validation.gap is not None:
+            parse_interval(self.validation.gap)
 
     @property
-    def embargo_ns(self) -> int:
-        """The embargo in nanoseconds; zero by default."""
-        return 0 if self.validation.embargo == "0s" else parse_interval(self.validation.embargo)
+    def gap_ns(self) -> int:
+        """The time between a training window and its test, ns; zero by default."""
+        return 0 if self.validation.gap is None else parse_interval(self.validation.gap)
 
 
 def load(path: Path) -> RunConfig:

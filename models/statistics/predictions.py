@@ -55,16 +55,26 @@ def auc(label: NDArray[np.int64], probability: Floats, weight: Floats) -> float:
 
 def information_coefficient(value: Floats, move: Floats) -> float:
     """Spearman's rank correlation of a prediction with what followed (unweighted); NaN if either is constant."""
-    one, other = _ranks(value), _ranks(move)
+    one, other = ranks(value), ranks(move)
     one, other = one - one.mean(), other - other.mean()
     scale = np.sqrt((one @ one) * (other @ other))
     return float(one @ other / scale) if scale > 0 else float("nan")
 
 
-def _ranks(values: Floats) -> Floats:
+def ranks(values: Floats) -> Floats:
+    """Ranks from 1, ties sharing their mean rank, shape (n,)."""
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
     found: Floats = (last - (count - 1) / 2.0)[place]
+    return found
+
+
+def equal_mass_bins(probability: Floats, weight: Floats, bins: int) -> NDArray[np.int64]:
+    """The bin of each row, from 0, by its place in the sorted probabilities; ties stay together. Shape (n,)."""
+    _, place = np.unique(probability, return_inverse=True)
+    mass = np.bincount(place, weights=weight)
+    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
+    found: NDArray[np.int64] = np.minimum((middle * bins).astype(np.int64), bins - 1)[place]
     return found
 
 
@@ -75,10 +85,7 @@ def reliability(
 
     Bins follow the sorted probabilities, so that each holds about the same evidence; ties stay together.
     """
-    _, place = np.unique(probability, return_inverse=True)
-    mass = np.bincount(place, weights=weight)
-    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
-    bin_of = np.minimum((middle * bins).astype(np.int64), bins - 1)[place]
+    bin_of = equal_mass_bins(probability, weight, bins)
     total = np.bincount(bin_of, weights=weight, minlength=bins)
     used = total > 0
     predicted: Floats = np.bincount(bin_of, weights=weight * probability, minlength=bins)[used] / total[used]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import msgspec
 from prefect import task
@@ -14,7 +13,7 @@ from prefect.futures import PrefectFuture
 from models.members.protocol import Progress
 from pipelines.stages.artefacts import Artefact, Artefacts, Job
 
-Pending = PrefectFuture[dict[str, str]]
+Pending: TypeAlias = "PrefectFuture[dict[str, str]]"
 
 
 def content_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
@@ -42,7 +41,7 @@ def submit(job: Job, artefacts: Artefacts, progress: Progress) -> Pending:
     """Schedule a job. A cached result whose folder was deleted is made again."""
     gone = artefacts.find(job) is None
     chosen = make.with_options(refresh_cache=True) if gone else make
-    return chosen.submit(job.title, job, artefacts, progress)
+    return cast(Pending, chosen.submit(job.title, job, artefacts, progress))
 
 
 def result(pending: Pending) -> Artefact:
@@ -63,5 +62,3 @@ def was_cached(pending: Pending) -> bool:
 def run(job: Job, artefacts: Artefacts, progress: Progress) -> Artefact:
     """Schedule a job and wait for it."""
     return result(submit(job, artefacts, progress))
-
-

@@ -36,6 +36,17 @@ def code_digest() -> str:
     return found.hexdigest()
 
 
+def canonical(value: Any) -> bytes:
+    """The canonical JSON of structs, dataclasses, plain values and numpy scalars."""
+    return msgspec.json.Encoder(order="deterministic", enc_hook=_plain).encode(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
 @dataclass(frozen=True, slots=True)
 class Artefact:
     """A finished artefact: its stage, its digest, its folder."""
@@ -70,7 +81,7 @@ class Draft:
 
     def json(self, name: str, value: Any) -> None:
         """Save one document as ``name.json``."""
-        (self.folder / f"{name}.json").write_bytes(msgspec.json.encode(value, order="deterministic"))
+        (self.folder / f"{name}.json").write_bytes(canonical(value))
 
     def bytes(self, name: str, content: bytes) -> None:
         """Save one file."""
@@ -92,8 +103,8 @@ class Job:
 
 def job(stage: str, title: str, inputs: tuple[Any, ...], build: Callable[[Draft, Progress], None]) -> Job:
     """A job whose digest covers the stage, the code, and ``inputs`` (anything msgspec encodes)."""
-    canonical = msgspec.json.encode([stage, code_digest(), inputs], order="deterministic")
-    return Job(stage, hashlib.sha256(canonical).hexdigest()[:32], title, build)
+    content = canonical([stage, code_digest(), inputs])
+    return Job(stage, hashlib.sha256(content).hexdigest()[:32], title, build)
 
 
 def silent(what: str, fraction: float) -> None:

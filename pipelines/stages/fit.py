@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_type_hints
 
 import msgspec
 import numpy as np
 import onnx
-from models.splitters import purged_tail
 from numpy.typing import NDArray
 
 from market.time import format_time
 from models.dataset import Panel
 from models.graph.part import GraphPart, StateSpec
 from models.members import MEMBERS
-from models.members.protocol import FittedMember, Member, Progress
+from models.members.protocol import FitRecord, FittedMember, Member, Progress
+from models.splitters import purged_tail
 from pipelines.config import RunConfig
 from pipelines.errors import ConfigError, StageError
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
@@ -22,7 +23,6 @@ from pipelines.stages.panel import load_panel
 from pipelines.toml import decode
 
 FINAL = -1
-NATIVE_ROWS = 4096
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -63,51 +63,67 @@ def window_seed(config: RunConfig, name: str, window: Window) -> int:
     return int(np.random.SeedSequence([config.seed, order, window.index + 1]).generate_state(1)[0]) & 0x7FFFFFFF
 
 
-def native_answers(panel: Panel, fitted: FittedMember, window: Window) -> dict[str, NDArray[np.float64]]:
-    """Native probabilities at each series' last rows before the test: what the certificate compares with."""
-    answers = {}
-    for number, series in enumerate(panel.series):
-        stop = int(np.searchsorted(series.bars["end"], window.test_start, side="left"))
-        rows = np.arange(max(0, stop - NATIVE_ROWS), stop)
-        answers[series.symbol] = fitted.predict(panel, number, rows)
-    return answers
+def fit_member(
+    config: RunConfig, panel: Panel, window: Window, name: str, progress: Progress
+) -> tuple[FittedMember, dict[str, Any]]:
+    """Fit one member on one window; also returns how many rows it learned from and was stopped by.
+
+    Raises
+    ------
+    StageError
+        If the window has no samples.
+    """
+    candidates = training_samples(panel, window)
+    if len(candidates) == 0:
+        raise StageError(
+            f"no samples between {format_time(window.train_start)} and {format_time(window.train_stop)}: "
+            "shorten validation.train or the features' warm-up, or bring more data"
+        )
+    train, tail = purged_tail(panel.samples, candidates, config.validation.tail)
+    seed = window_seed(config, name, window)
+    fitted = make_member(name, config.members[name]).fit(panel, train, tail, seed, progress)
+    weight = panel.samples.weight
+    facts = {
+        "train_rows": len(train),
+        "train_effective": float(weight[train].sum()),
+        "validation_rows": len(tail),
+        "seed": seed,
+    }
+    return fitted, facts
+
+
+def fit_inputs(config: RunConfig, panel_artefact: Artefact, window: Window, names: Sequence[str]) -> tuple[Any, ...]:
+    """What decides the fits of some members on one window."""
+    tables = {name: config.members[name] for name in names}
+    return (panel_artefact.digest, window, tables, config.seed, config.validation.tail)
 
 
 def fit_job(config: RunConfig, panel_artefact: Artefact, window: Window, name: str) -> Job:
-    """One member fitted on one window."""
-    table = config.members[name]
-    seed = window_seed(config, name, window)
+    """One member fitted on one fold's training window."""
 
     def build(draft: Draft, progress: Progress) -> None:
-        panel = load_panel(panel_artefact)
-        candidates = training_samples(panel, window)
-        if len(candidates) == 0:
-            raise StageError(
-                f"no samples between {format_time(window.train_start)} and {format_time(window.train_stop)}: "
-                "shorten validation.train or the features' warm-up, or bring more data"
-            )
-        train, tail = purged_tail(panel.samples, candidates, config.validation.tail)
-        fitted = make_member(name, table).fit(panel, train, tail, seed, progress)
-        save_fitted(draft, panel, fitted, window)
-        draft.json("window", {"window": window, "train_rows": len(train), "validation_rows": len(tail), "seed": seed})
+        fitted, facts = fit_member(config, load_panel(panel_artefact), window, name, progress)
+        save_fitted(draft, fitted, facts)
 
-    where = "final refit" if window.index == FINAL else f"fold {window.index + 1}"
-    inputs = (panel_artefact.digest, window, name, table, seed, config.validation.tail)
-    return job("fit", f"{name}, {where}", inputs, build)
+    title = f"{name}, fold {window.index + 1}"
+    return job("fit", title, fit_inputs(config, panel_artefact, window, [name]), build)
 
 
-def save_fitted(draft: Draft, panel: Panel, fitted: FittedMember, window: Window) -> None:
-    """Write a fitted member: its graph fragment, its record, its native answers."""
+def save_fitted(draft: Draft, fitted: FittedMember, facts: dict[str, Any]) -> None:
+    """Write a fitted member: its graph fragment, its record, and how it was fitted."""
     part = fitted.part()
-    draft.bytes("part.onnx", part.model.SerializeToString(deterministic=True))
-    draft.json("part", {"name": part.name, "state": part.state})
-    draft.json("record", fitted.record)
-    for symbol, probability in native_answers(panel, fitted, window).items():
-        draft.array(f"native-{symbol}", probability)
+    draft.bytes(f"{part.name}.onnx", part.model.SerializeToString(deterministic=True))
+    about = {"name": part.name, "state": part.state, "record": fitted.record, "facts": facts}
+    draft.json(part.name, about)
 
 
-def load_part(artefact: Artefact) -> GraphPart:
+def load_part(artefact: Artefact, name: str) -> GraphPart:
     """The graph fragment of a fitted member."""
-    about = artefact.json("part")
-    model = onnx.load_model_from_string((artefact.path / "part.onnx").read_bytes())
+    about = artefact.json(name)
+    model = onnx.load_model_from_string((artefact.path / f"{name}.onnx").read_bytes())
     return GraphPart(about["name"], model, msgspec.convert(about["state"], tuple[StateSpec, ...]))
+
+
+def load_record(artefact: Artefact, name: str) -> FitRecord:
+    """What fitting left behind for people."""
+    return msgspec.convert(artefact.json(name)["record"], FitRecord)

@@ -6,11 +6,11 @@ from functools import lru_cache
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
+
 from features.catalogue import default_features, disabled_features
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
-from numpy.typing import NDArray
-
 from market.bars import present_fields
 from market.lake import Lake
 from models.dataset import Panel, Samples, Series, build_panel

@@ -5,16 +5,16 @@ The stacker and the calibration of a fold are fitted on the folds before it only
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import msgspec
 import numpy as np
-from models.bundle.runner import GraphRunner
-from models.ensemble import Platt, Stacker
-from models.graph.compose import compose
 from numpy.typing import NDArray
 
-from models.dataset import Panel
+from models.bundle.runner import GraphRunner
+from models.dataset import Panel, Samples
+from models.ensemble import Combination, FoldScores
+from models.graph.compose import compose
 from models.members.protocol import Progress
 from models.scoring import score_rows
 from pipelines.config import RunConfig
@@ -23,17 +23,11 @@ from pipelines.stages.fit import Window, load_part
 from pipelines.stages.panel import load_panel
 
 
-class Combination(msgspec.Struct, frozen=True):
-    """What is known before a fold is scored: a stacker from the second fold on, a calibration from the third."""
-
-    stacker: Stacker | None = None
-    platt: Platt | None = None
-
-
-def graph_bytes(fits: Sequence[Artefact], combination: Combination) -> bytes:
-    """The one graph of some fitted members."""
-    parts = [load_part(fit) for fit in fits]
-    return compose(parts, combination.stacker, combination.platt).SerializeToString(deterministic=True)
+def graph_bytes(fits: Mapping[str, Artefact], combination: Combination) -> bytes:
+    """The one graph of some fitted members, in their order."""
+    parts = [load_part(fit, name) for name, fit in fits.items()]
+    graph: bytes = compose(parts, combination.stacker, combination.platt).SerializeToString(deterministic=True)
+    return graph
 
 
 def test_rows(panel: Panel, instrument: int, window: Window) -> tuple[int, int]:
@@ -43,7 +37,7 @@ def test_rows(panel: Panel, instrument: int, window: Window) -> tuple[int, int]:
 
 
 def score_job(
-    config: RunConfig, panel_artefact: Artefact, window: Window, fits: Sequence[Artefact], combination: Combination
+    config: RunConfig, panel_artefact: Artefact, window: Window, fits: Mapping[str, Artefact], combination: Combination
 ) -> Job:
     """Every bar of one fold's test window, scored by the fold's graph."""
 
@@ -60,25 +54,45 @@ def score_job(
             draft.array(f"rows-{number}", np.array([first, stop]))
             progress(f"scoring {series.symbol}", (number + 1) / len(panel.series))
 
-    inputs = (panel_artefact.digest, window, [fit.digest for fit in fits], combination, config.ensemble.burn_in)
+    inputs = (
+        panel_artefact.digest,
+        window,
+        {name: fit.digest for name, fit in fits.items()},
+        combination,
+        config.ensemble.burn_in,
+    )
     return job("score", f"scores, fold {window.index + 1}", inputs, build)
 
 
-def sample_scores(
-    panel: Panel, window: Window, score: Artefact
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """A fold's samples that were scored: positions (n,), members (n, m), ensemble probability (n,)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """A fold's scored samples: their positions (n,), what the members said (n, m), and the graph's ensemble (n,)."""
+
+    window: Window
+    index: NDArray[np.int64]
+    members: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+    def fold_scores(self, samples: Samples) -> FoldScores:
+        """What later folds' combinations are fitted on."""
+        index = self.index
+        return FoldScores(
+            self.members, samples.label[index], samples.weight[index], samples.t1[index], self.window.test_start
+        )
+
+
+def load_scores(panel: Panel, window: Window, score: Artefact) -> Scored:
+    """A fold's samples that the graph scored."""
     samples = panel.samples
     index = np.flatnonzero((samples.t0 >= window.test_start) & (samples.t0 < window.test_stop))
-    members_of = [score.array(f"members-{number}") for number in range(len(panel.series))]
-    ensemble_of = [score.array(f"probability-{number}") for number in range(len(panel.series))]
-    first_of = [int(score.array(f"rows-{number}")[0]) for number in range(len(panel.series))]
+    numbers = range(len(panel.series))
+    members_of = [score.array(f"members-{number}") for number in numbers]
     members = np.full((len(index), members_of[0].shape[1]), np.nan)
     probability = np.full(len(index), np.nan)
-    for number in range(len(panel.series)):
+    for number in numbers:
         mine = samples.instrument[index] == number
-        place = samples.row[index[mine]] - first_of[number]
+        place = samples.row[index[mine]] - int(score.array(f"rows-{number}")[0])
         members[mine] = members_of[number][place]
-        probability[mine] = ensemble_of[number][place]
+        probability[mine] = score.array(f"probability-{number}")[place]
     scored = np.isfinite(probability)
-    return index[scored], members[scored], probability[scored]
+    return Scored(window, index[scored], members[scored], probability[scored])

@@ -1,0 +1,122 @@
+"""The assemble stage: the final graph, certified, with golden rows and state snapshots, as a bundle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from features.engine import FeatureEngine
+from features.feature_set import FeatureSet
+from market.instruments import Instrument
+from models.bundle.bundle import SeriesState, write
+from models.bundle.golden import record_golden
+from models.bundle.manifest import FeatureList, Manifest, Payoff, PlattScaling, StackerWeights, Training
+from models.bundle.runner import GraphRunner
+from models.certificate import certify
+from models.dataset import Panel, Series
+from models.ensemble import Combination
+from models.graph.compose import compose
+from models.members.protocol import Progress
+from models.scoring import score_rows
+from pipelines.config import RunConfig
+from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.data import DataFacts
+from pipelines.stages.fit import Window, load_part, training_samples
+from pipelines.stages.panel import load_panel, panel_facts
+from pipelines.stages.refit import load_evidence
+from pipelines.toml import digest
+
+GOLDEN_TAIL = 256
+"""Golden rows with a prediction, after warm-up and burn-in."""
+BUNDLE = "bundle"
+
+
+def payoff(config: RunConfig, panel: Panel, window: Window) -> Payoff:
+    """The barriers of the labels, and the mean absolute move at the exit, in volatility times root horizon."""
+    index = training_samples(panel, window)
+    samples = panel.samples
+    volatility = np.empty(len(index))
+    for number, series in enumerate(panel.series):
+        mine = samples.instrument[index] == number
+        volatility[mine] = series.volatility[samples.row[index[mine]]]
+    scaled = np.abs(samples.move[index]) / (volatility * np.sqrt(config.labels.horizon))
+    ratio = float(np.average(scaled, weights=samples.weight[index]))
+    return Payoff(config.labels.barrier, config.labels.horizon, ratio)
+
+
+def series_state(engine: FeatureEngine, runner: GraphRunner, series: Series, window: Window) -> SeriesState:
+    """The state of features and graph after the series' last bar."""
+    engine.reset()
+    engine.replay(series.bars)
+    first = int(np.searchsorted(series.bars["end"], window.train_start))
+    score_rows(runner, series.features, first, len(series.features))
+    return SeriesState(int(series.bars["end"][-1]), engine.snapshot(), runner.state())
+
+
+def assemble_job(
+    config: RunConfig,
+    facts: DataFacts,
+    panel_artefact: Artefact,
+    refit: Artefact,
+    window: Window,
+    combination: Combination,
+    instruments: tuple[Instrument, ...],
+    statistics: dict[str, Any],
+) -> Job:
+    """The bundle of a run, in the artefact's folder ``bundle``."""
+
+    def build(draft: Draft, progress: Progress) -> None:
+        panel, about = load_panel(panel_artefact), panel_facts(panel_artefact)
+        parts = [load_part(refit, name) for name in config.members]
+        model = compose(parts, combination.stacker, combination.platt).SerializeToString(deterministic=True)
+        progress("certificate", 0.1)
+        certificate = certify(model, load_evidence(refit), combination.stacker, combination.platt)
+        progress("state at the end of the data", 0.5)
+        wanted = FeatureSet(about.features, about.interval, config.features.max_gap)
+        engine, runner = FeatureEngine(wanted), GraphRunner(model, config.ensemble.burn_in)
+        states = {series.symbol: series_state(engine, runner, series, window) for series in panel.series}
+        progress("golden rows", 0.8)
+        golden_bars = panel.series[0].bars[-(wanted.warmup + config.ensemble.burn_in + GOLDEN_TAIL) :]
+        golden = record_golden(golden_bars, wanted, model, config.ensemble.burn_in)
+        index = training_samples(panel, window)
+        manifest = Manifest(
+            name=config.name,
+            features=FeatureList(wanted.names, wanted.interval, wanted.max_gap, wanted.digest),
+            instruments=tuple(one.to_dict() for one in instruments),
+            label=msgspec.to_builtins(config.labels),
+            volatility=config.features.volatility,
+            payoff=payoff(config, panel, window),
+            members=runner.member_infos(),
+            burn_in=config.ensemble.burn_in,
+            training=Training(
+                fingerprints={one.symbol: one.fingerprint for one in facts.series},
+                start=window.train_start,
+                trained_through=facts.cut,
+                rows=len(index),
+                effective_rows=float(panel.samples.weight[index].sum()),
+                config_digest=digest(config),
+                seed=config.seed,
+            ),
+            certificate=certificate.summary(),
+            stacker=as_stacker(combination),
+            calibration=as_calibration(combination),
+            statistics=statistics,
+        )
+        write(draft.folder / BUNDLE, manifest, model, golden, states)
+
+    inputs = (facts, panel_artefact.digest, refit.digest, window, combination, config, statistics)
+    return job("bundle", "graph, certificate, bundle", (*inputs, [one.to_dict() for one in instruments]), build)
+
+
+def as_stacker(combination: Combination) -> StackerWeights | None:
+    """The stacker as the manifest writes it."""
+    found = combination.stacker
+    return None if found is None else StackerWeights(tuple(map(float, found.weights)), found.intercept, found.clip)
+
+
+def as_calibration(combination: Combination) -> PlattScaling | None:
+    """The calibration as the manifest writes it."""
+    found = combination.platt
+    return None if found is None else PlattScaling(found.slope, found.intercept, found.clip)

@@ -1,0 +1,196 @@
+"""The evaluate stage: every predictor on the same out-of-fold rows, with intervals, as the result's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.dataset import Panel
+from models.ensemble import Combination, FoldScores, combination_for, compared_folds
+from models.splitters import Fold
+from models.statistics.bootstrap import Interval, TimeBlocks, time_blocks
+from models.statistics.evaluation import Outcomes, loss_difference, score_intervals, scores
+from models.statistics.predictions import reliability
+from pipelines import results
+from pipelines.config import RunConfig
+from pipelines.stages.artefacts import Artefact
+from pipelines.stages.fit import load_record
+from pipelines.stages.score import Scored
+
+Floats = NDArray[np.float64]
+TREES = ("lightgbm", "xgboost")
+TREES_ONLY = "trees only"
+STACKER = "stacker"
+BLOCK_HORIZONS = 8
+"""Length of a bootstrap block in label horizons."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldPredictions:
+    """One fold: its scored samples, and every predictor's probability on them by name."""
+
+    fold: Fold
+    scored: Scored
+    outcomes: Outcomes
+    predictors: Mapping[str, Floats]
+
+
+def outcomes_of(panel: Panel, fold: Fold, scored: Scored) -> Outcomes:
+    """What happened on a fold's scored rows, and the base rate of its training labels."""
+    samples, index = panel.samples, scored.index
+    base = float(np.average(samples.label[fold.train], weights=samples.weight[fold.train]))
+    return Outcomes(samples.label[index], samples.move[index], samples.weight[index], np.full(len(index), base))
+
+
+def nested_predictions(folds: Sequence[FoldScores], ridge: float, clip: float) -> list[Floats | None]:
+    """A combination of some members nested forward in time; None for folds without a calibration."""
+    stackers: list[Any] = []
+    found: list[Floats | None] = []
+    for number, fold in enumerate(folds):
+        combination = combination_for(folds[:number], stackers, fold.test_start, ridge, clip)
+        stackers.append(combination.stacker)
+        if combination.stacker is None or combination.platt is None:
+            found.append(None)
+        else:
+            found.append(combination.platt.apply(combination.stacker.logit(fold.members)))
+    return found
+
+
+def trees_only(config: RunConfig, scored: Sequence[FoldScores]) -> list[Floats | None]:
+    """The tree-only baseline: the same combination of the tree members alone."""
+    columns = [number for number, name in enumerate(config.members) if name in TREES]
+    if not columns:
+        return [None] * len(scored)
+    only = [FoldScores(fold.members[:, columns], fold.label, fold.weight, fold.t1, fold.test_start) for fold in scored]
+    return nested_predictions(only, config.ensemble.ridge, config.ensemble.clip)
+
+
+def fold_predictions(
+    config: RunConfig,
+    panel: Panel,
+    folds: Sequence[Fold],
+    scored: Sequence[Scored],
+    combinations: Sequence[Combination],
+) -> list[FoldPredictions]:
+    """Every predictor that exists on each fold."""
+    trees = trees_only(config, [one.fold_scores(panel.samples) for one in scored])
+    found = []
+    for fold, one, combination, tree in zip(folds, scored, combinations, trees, strict=True):
+        predictors = {name: one.members[:, number] for number, name in enumerate(config.members)}
+        if tree is not None:
+            predictors[TREES_ONLY] = tree
+        if combination.stacker is not None:
+            predictors[STACKER] = combination.stacker.apply(one.members)
+        if combination.platt is not None:
+            predictors[results.ENSEMBLE] = one.probability
+        found.append(FoldPredictions(fold, one, outcomes_of(panel, fold, one), predictors))
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """The rows on which all predictors exist: outcomes, every predictor on them, and the blocks to resample."""
+
+    outcomes: Outcomes
+    predictors: Mapping[str, Floats]
+    blocks: TimeBlocks
+
+
+def compared_rows(config: RunConfig, panel: Panel, folds: Sequence[FoldPredictions]) -> Compared:
+    """Join the folds on which all predictors exist."""
+    chosen = [folds[number] for number in compared_folds(len(folds))]
+    joined = {
+        field: np.concatenate([getattr(one.outcomes, field) for one in chosen])
+        for field in ("label", "move", "weight", "base")
+    }
+    predictors = {name: np.concatenate([one.predictors[name] for one in chosen]) for name in chosen[0].predictors}
+    time = panel.samples.t0[np.concatenate([one.scored.index for one in chosen])]
+    horizon = config.labels.horizon * panel.interval
+    blocks = time_blocks(time, horizon, BLOCK_HORIZONS, config.validation.draws, config.seed)
+    return Compared(Outcomes(**joined), predictors, blocks)
+
+
+def estimate(interval: Interval) -> results.Estimate:
+    """An interval as the result writes it."""
+    return results.Estimate(interval.value, interval.low, interval.high)
+
+
+def role(name: str) -> str:
+    """What a predictor is in the report."""
+    special = {results.ENSEMBLE: "ensemble", STACKER: "stacker", TREES_ONLY: "baseline"}
+    return special.get(name, "member")
+
+
+def predictors(compared: Compared) -> tuple[results.Predictor, ...]:
+    """Every predictor with its scores and intervals."""
+    found = []
+    for name, probability in compared.predictors.items():
+        intervals = score_intervals(compared.outcomes, probability, compared.blocks)
+        found.append(
+            results.Predictor(name, role(name), {key: estimate(one) for key, one in intervals.items()})  # type: ignore[arg-type]
+        )
+    return tuple(found)
+
+
+def differences(compared: Compared) -> tuple[results.PairedDifference, ...]:
+    """Each other predictor's log loss minus the ensemble's."""
+    ours = compared.predictors[results.ENSEMBLE]
+    return tuple(
+        results.PairedDifference(
+            name, "log_loss", estimate(loss_difference(compared.outcomes, other, ours, compared.blocks))
+        )
+        for name, other in compared.predictors.items()
+        if name != results.ENSEMBLE
+    )
+
+
+def reliabilities(compared: Compared) -> tuple[results.Reliability, ...]:
+    """Every predictor's reliability curve; a bin's count is its effective rows, rounded."""
+    found = []
+    for name, probability in compared.predictors.items():
+        predicted, observed, mass = reliability(compared.outcomes.label, probability, compared.outcomes.weight)
+        found.append(results.Reliability(name, predicted, observed, np.rint(mass).astype(np.int64)))
+    return tuple(found)
+
+
+def fold_results(panel: Panel, folds: Sequence[FoldPredictions]) -> tuple[results.Fold, ...]:
+    """The folds' times, rows and scores."""
+    weight = panel.samples.weight
+    compared = compared_folds(len(folds))
+    return tuple(
+        results.Fold(
+            index=one.fold.index,
+            train=(results.Span(one.fold.train_start, one.fold.train_stop),),
+            test=results.Span(one.fold.test_start, one.fold.test_stop),
+            train_rows=len(one.fold.train),
+            train_effective=float(weight[one.fold.train].sum()),
+            test_rows=len(one.scored.index),
+            test_effective=float(weight[one.scored.index].sum()),
+            scores={name: dict(scores(one.outcomes, probability)) for name, probability in one.predictors.items()},
+            compared=one.fold.index in compared,
+        )
+        for one in folds
+    )
+
+
+def learning(
+    config: RunConfig, fits: Sequence[Mapping[str, Artefact]], refit: Artefact
+) -> tuple[tuple[results.LearningCurve, ...], tuple[results.Importance, ...]]:
+    """The learning curves of every fit, and the importances averaged over the folds."""
+    curves = [
+        results.LearningCurve(fold, name, curve, np.array(values))
+        for fold, made in [*enumerate(fits), (-1, dict.fromkeys(config.members, refit))]
+        for name in config.members
+        for curve, values in load_record(made[name], name).curves.items()
+    ]
+    importances = []
+    for name in config.members:
+        tables = [load_record(made[name], name).importance for made in fits]
+        if tables[0]:
+            mean = {feature: float(np.mean([table.get(feature, 0.0) for table in tables])) for feature in tables[0]}
+            importances.append(results.Importance(name, "mean over folds", mean))
+    return tuple(curves), tuple(importances)

@@ -1,0 +1,131 @@
+"""The summary stage: the run's result, from what the other stages made."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from market.lake import Lake
+from market.quality import check_bars
+from models.bundle.bundle import Bundle
+from models.ensemble import Combination
+from models.weights import effective_rows
+from pipelines import results
+from pipelines.config import RunConfig
+from pipelines.stages.artefacts import ROOT, Artefact
+from pipelines.stages.data import DataFacts, read_series
+from pipelines.stages.evaluate import Compared, differences, learning, reliabilities
+from pipelines.stages.panel import load_panel, panel_facts
+from pipelines.toml import digest
+
+PACKAGES = ("numpy", "numba", "onnxruntime", "torch", "lightgbm", "xgboost-cpu", "scikit-learn", "mlflow", "prefect")
+
+
+def series_data(config: RunConfig, lake: Lake, facts: DataFacts) -> tuple[results.SeriesData, ...]:
+    """Each series with what the quality gates say of it."""
+    found = []
+    for fact in facts.series:
+        bars = read_series(config.data, lake, fact.symbol)
+        report = check_bars(bars, config.data.interval_ns)
+        gaps = (bars["start"][1:] - bars["end"][:-1]) // config.data.interval_ns
+        findings = tuple(results.Finding(one.severity, one.code, one.count, one.message) for one in report.findings)
+        found.append(
+            results.SeriesData(
+                symbol=fact.symbol,
+                venue=config.data.venue,
+                interval=config.data.interval,
+                rows=fact.rows,
+                start=fact.start,
+                end=fact.end,
+                gaps=int((gaps > 0).sum()),
+                missing_bars=int(gaps[gaps > 0].sum()),
+                fingerprint=fact.fingerprint,
+                findings=findings,
+            )
+        )
+    return tuple(found)
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout this runs from, if it is one and git is there."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of the packages that a result depends on."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def new_run_id(config: RunConfig, created: int) -> str:
+    """A run's folder name: when it was made and of what configuration."""
+    moment = datetime.fromtimestamp(created / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
+    return f"{moment}-{hashlib.sha256((digest(config) + str(created)).encode()).hexdigest()[:8]}"
+
+
+def compose_result(
+    *,
+    config: RunConfig,
+    command: str,
+    lake: Lake,
+    facts: DataFacts,
+    panel_artefact: Artefact,
+    folds: tuple[results.Fold, ...],
+    compared: Compared,
+    predictors: tuple[results.Predictor, ...],
+    fits: Sequence[Mapping[str, Artefact]],
+    refit: Artefact,
+    combination: Combination,
+    bundle: Path,
+    backtest: results.Backtest,
+    stages: tuple[results.Stage, ...],
+) -> results.RunResult:
+    """Everything a run found, as one value."""
+    created = time.time_ns()
+    panel, about, found = load_panel(panel_artefact), panel_facts(panel_artefact), Bundle.load(bundle)
+    curves, importances = learning(config, fits, refit)
+    weights = () if combination.stacker is None else combination.stacker.weights
+    raw: dict[str, Any] = msgspec.to_builtins(config)
+    return results.RunResult(
+        name=config.name,
+        run_id=new_run_id(config, created),
+        created=created,
+        command=command,
+        config=raw,
+        config_digest=digest(config),
+        versions=installed_versions(),
+        git_commit=git_commit(),
+        stages=stages,
+        data=series_data(config, lake, facts),
+        features=results.FeatureList(about.features, about.feature_digest, about.disabled),
+        samples=results.SampleSummary(
+            len(panel.samples),
+            effective_rows(panel.samples.weight),
+            float((panel.samples.label * panel.samples.weight).sum() / panel.samples.weight.sum()),
+        ),
+        folds=folds,
+        comparison_rows=len(compared.outcomes.label),
+        comparison_effective=effective_rows(compared.outcomes.weight),
+        predictors=predictors,
+        differences=differences(compared),
+        reliability=reliabilities(compared),
+        learning_curves=curves,
+        importances=importances,
+        weights=dict(zip(config.members, weights, strict=False)),
+        backtest=backtest,
+        certificate=found.manifest.certificate,
+        bundle=results.BundleInfo(config.name, None, found.digest, str(bundle)),
+    )

@@ -1,0 +1,32 @@
+"""The windows of a run: purged walk-forward folds, and the last training window for the final refit."""
+
+from __future__ import annotations
+
+from market.time import parse_interval
+from models.dataset import Panel
+from models.splitters import Fold, PurgedWalkForward
+from pipelines.config import RunConfig
+from pipelines.stages.data import DataFacts
+from pipelines.stages.fit import FINAL, Window
+
+
+def folds(config: RunConfig, panel: Panel) -> list[Fold]:
+    """The walk-forward folds of a run."""
+    splitter = PurgedWalkForward(
+        n_splits=config.validation.folds,
+        t0=panel.samples.t0,
+        t1=panel.samples.t1,
+        train_length=parse_interval(config.validation.train),
+        gap=config.gap_ns,
+    )
+    return splitter.folds()
+
+
+def fold_windows(found: list[Fold]) -> list[Window]:
+    """The folds' times."""
+    return [Window(fold.index, fold.train_start, fold.train_stop, fold.test_start, fold.test_stop) for fold in found]
+
+
+def final_window(config: RunConfig, facts: DataFacts) -> Window:
+    """The training window that ends at the cut; there is nothing after it to test on."""
+    return Window(FINAL, facts.cut - parse_interval(config.validation.train), facts.cut, facts.cut + 1, facts.cut + 1)
