@@ -27,7 +27,7 @@ class LinearConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``inverse_strengths``: scikit-learn's ``C``, tried in this order. With weights that count effective rows it is the
     prior variance of a coefficient per standard deviation of its feature: 1e-4 expects log odds of ±0.01, 1 of ±1.
-    ``l1_ratio``: 0 is ridge (default, a smooth problem solved by L-BFGS), 1 the lasso, between them elastic net.
+    ``l1_ratio``: 0 is ridge (default, a smooth problem solved by Newton steps), 1 the lasso, between them elastic net.
     ``clip``: where scaled features are cut. ``iterations``: the solver's limit.
     """
 
@@ -106,7 +106,7 @@ class LinearMember:
         model: Any = LogisticRegression(
             C=inverse_strength,
             l1_ratio=config.l1_ratio,
-            solver="lbfgs" if config.l1_ratio == 0.0 else "saga",
+            solver="newton-cholesky" if config.l1_ratio == 0.0 else "saga",
             max_iter=config.iterations,
             tol=1e-6,
             random_state=seed,
