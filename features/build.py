@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -19,6 +19,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from features.door import DOOR
 from features.feature_set import FeatureSet
 from market.jit import kernel_cache
 
@@ -64,11 +65,22 @@ def load_module(name: str, path: Path) -> ModuleType:
     return module
 
 
+def streamline(kernels: Iterable[Any]) -> None:
+    """Have kernels not yet compiled inlined, and without reference counts on the arrays they are passed.
+
+    Inlined, their offsets and windows are literals. Reference counts are atomic operations, twice per array and
+    call, more than many a feature; a step function allocates nothing and keeps nothing, so it needs none.
+    """
+    for kernel in kernels:
+        kernel.targetoptions.update(forceinline=True, _nrt=False)
+
+
 def compile_replay(replay: Any) -> None:
     """Compile for contiguous arrays, or load from the cache; later calls with other types are refused."""
     floats, ints = numba.types.Array(numba.float64, 1, "C"), numba.types.Array(numba.int64, 1, "C")
     matrix, times = numba.types.Array(numba.float64, 2, "C"), numba.types.Array(numba.int64, 2, "C")
     if not replay.signatures:
+        replay.targetoptions["_nrt"] = False
         replay.compile((matrix, times, matrix, floats, ints))
         replay.disable_compile()
 
@@ -89,6 +101,7 @@ def build(feature_set: FeatureSet, progress: Progress | None = None) -> Replay:
     replay = load_module(module_name(feature_set), write_module(feature_set)).replay
     tell(f"compiling {len(feature_set.names)} features (up to a minute once, then cached)", 0.1)
     if not numba.config.DISABLE_JIT:
+        streamline({*DOOR, *(node.kernel for node in feature_set.plan.nodes)})
         compile_replay(replay)
     tell(f"{len(feature_set.names)} features are ready", 1.0)
     return replay  # type: ignore[no-any-return]

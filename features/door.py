@@ -9,8 +9,9 @@ The first integers of the state are the engine's own: bars since the state was e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +80,10 @@ def time_refused(start: int, end: int, before: int, interval: int) -> int:
     if start < 0:
         return START * 16 + BEFORE_EPOCH
     if interval > 0:
-        origin = MONDAY if interval % WEEK == 0 else 0
-        if (start - origin) % interval != 0:
-            return START * 16 + OFF_GRID
+        if start != before:  # the bar before was on the grid: no division on the usual path
+            origin = MONDAY if interval % WEEK == 0 else 0
+            if (start - origin) % interval != 0:
+                return START * 16 + OFF_GRID
         if end != start + interval:
             return END * 16 + WRONG_END
     elif end < start:
@@ -141,22 +143,31 @@ def first_refused(bars_f: Floats, bars_i: Ints, state_i: Ints, optional: int) ->
 
 
 @kernel
-def arrive(bars_i: Ints, row: int, state_f: Floats, state_i: Ints) -> int:
-    """Take a bar in: empty the state after a long gap, number the bar; return the bars since the state was empty."""
-    start = bars_i[row, 0]
-    interval = state_i[INTERVAL]
-    count: int = state_i[COUNT]
-    if interval > 0 and count > 0 and (start - state_i[LAST_END]) // interval > state_i[MAX_GAP]:
+def arrive(
+    start: int, last_end: int, count: int, number: int, state_f: Floats, state_i: Ints, interval: int, max_gap: int
+) -> tuple[int, int]:
+    """Bars since the state was empty, and the bar's number on the grid; after a long gap the state is emptied first."""
+    if count > 0 and (interval == 0 or start == last_end):
+        return count + 1, number + 1
+    if interval == 0:
+        return 1, 1
+    if count > 0 and (start - last_end) // interval > max_gap:
         for place in range(state_f.shape[0]):
             state_f[place] = 0.0
         for place in range(MAX_GAP + 1, state_i.shape[0]):
             state_i[place] = 0
         count = 0
-    count += 1
-    state_i[COUNT] = count
-    state_i[LAST_END] = bars_i[row, 1]
-    state_i[NUMBER] = start // interval if interval > 0 else count
-    return count
+    return count + 1, start // interval
+
+
+DOOR: tuple[Callable[..., Any], ...] = (
+    time_refused,
+    prices_refused,
+    optional_refused,
+    first_refused,
+    arrive,
+)
+"""The compiled functions every replay calls besides its kernels."""
 
 
 def refusal(bars: NDArray[np.void], code: int, readers: Mapping[str, str]) -> BarError:

@@ -91,10 +91,8 @@ class FeatureSet:
         """SHA-256 of what is compiled: the generated module, with all parameters, and the source of every kernel."""
         digest = hashlib.sha256(self.source.encode())
         seen: dict[str, str] = {}
-        for node in self.plan.nodes:
-            collect_sources(node.kernel, seen)
-        collect_sources(door.first_refused, seen)
-        collect_sources(door.arrive, seen)
+        for kernel in (*door.DOOR, *(node.kernel for node in self.plan.nodes)):
+            collect_sources(kernel, seen)
         for name in sorted(seen):
             digest.update(f"\0{name}\0{seen[name]}".encode())
         return digest.hexdigest()

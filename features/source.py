@@ -2,14 +2,14 @@
 
 The text is a plain module: it can be read, imported, and run with the JIT off. Literal offsets and parameters let the
 compiler inline the kernels. Nodes are grouped by the bar at which they first run, and ``continue`` ends a row at the
-first group that is not yet defined, so no kernel ever sees an undefined input.
+first group that is not yet defined, so no kernel ever sees an undefined input. The engine's counters live in local
+variables during the loop (through memory they cost more than some features).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from features.door import NUMBER
 from features.nodes import Block, Clock, Field, Input, Node, Part, Ring, Value, walk
 from features.plan import Plan
 from market.bars import COLUMN, PRICE_FIELDS
@@ -28,10 +28,13 @@ def replay(bars_f, bars_i, out, state_f, state_i):
     refused = first_refused(bars_f, bars_i, state_i, {optional})
     if refused >= 0:
         return refused
-    for row in range(bars_f.shape[0]):
-        count = arrive(bars_i, row, state_f, state_i)
+    count, end, number, interval, max_gap = state_i[0], state_i[1], state_i[2], state_i[3], state_i[4]
+{load}    for row in range(bars_f.shape[0]):
+        count, number = arrive(bars_i[row, 0], end, count, number, state_f, state_i, interval, max_gap)
+        end = bars_i[row, 1]
 '''
-TAIL = """    return -1
+TAIL = """    state_i[0], state_i[1], state_i[2] = count, end, number
+{store}    return -1
 """
 INDENT = " " * 8
 
@@ -88,14 +91,15 @@ def preamble(plan: Plan) -> Iterator[str]:
     values = list(walk(tuple(feature.value for feature in plan.features)))
     for name in dict.fromkeys(one.name for one in values if isinstance(one, Field)):
         yield f"x_{name} = bars_f[row, {COLUMN[name]}]"
-    if any(isinstance(one, Clock) and one.name == "end" for one in values):
-        yield f"end = bars_i[row, {COLUMN['end']}]"
-    for window, at in plan.blocks.items():
-        yield f"block = state_i[{NUMBER}] // {window}"
-        yield f"fresh_{window} = count == 1 or block != state_i[{at}]"
-        yield f"since_{window} = 1 if fresh_{window} else state_i[{at + 1}] + 1"
-        yield f"state_i[{at}] = block"
-        yield f"state_i[{at + 1}] = since_{window}"
+    if plan.blocks:
+        yield "if count == 1:"
+        yield from (f"    next_{window} = 0" for window in plan.blocks)
+    for window in plan.blocks:
+        yield f"fresh_{window} = number >= next_{window}"
+        yield f"if fresh_{window}:"
+        yield f"    next_{window} = (number // {window} + 1) * {window}"
+        yield f"    since_{window} = 0"
+        yield f"since_{window} += 1"
 
 
 def push(plan: Plan, names: Names, series: Value) -> str:
@@ -141,5 +145,8 @@ def generate(plan: Plan) -> str:
     """The source text of the module of a plan; interval and gap rule are in the state, so all grids share it."""
     names = Names(plan)
     imports = "\n".join(f"from {module} import {name} as {alias}" for (module, name), alias in names.kernels.items())
-    head = HEAD.format(imports=imports, optional=optional_fields(plan))
-    return head + "".join(f"{INDENT}{line}\n" for line in body(plan, names)) + TAIL
+    blocks = [(f"next_{window}", f"since_{window}", at) for window, at in plan.blocks.items()]
+    load = "".join(f"    {following}, {since} = state_i[{at}], state_i[{at + 1}]\n" for following, since, at in blocks)
+    store = "".join(f"    state_i[{at}], state_i[{at + 1}] = {following}, {since}\n" for following, since, at in blocks)
+    head = HEAD.format(imports=imports, optional=optional_fields(plan), load=load)
+    return head + "".join(f"{INDENT}{line}\n" for line in body(plan, names)) + TAIL.format(store=store)
