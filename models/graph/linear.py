@@ -33,7 +33,7 @@ def linear_part(
 
     Examples
     --------
-    >>> part = linear_part("linear", mean=[0.0, 0.0], scale=[1.0, 2.0], clip=5.0, coefficients=[1.0, 0.5], intercept=0.0)
+    >>> part = linear_part("one", mean=[0.0], scale=[2.0], clip=5.0, coefficients=[1.0], intercept=0.0)
     >>> [node.op_type for node in part.model.graph.node]
     ['Sub', 'Div', 'Clip', 'MatMul', 'Add', 'Sigmoid']
     """
