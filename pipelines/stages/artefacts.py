@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import threadpoolctl
 from numpy.typing import NDArray
 
 from models.members.protocol import Progress
@@ -111,6 +112,11 @@ def silent(what: str, fraction: float) -> None:
     """Progress for nobody."""
 
 
+def one_blas_thread() -> None:
+    """Limit this process's BLAS to one thread: split sums have other last bits, and stages run side by side."""
+    threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+
+
 class Artefacts:
     """The artefact folders below one root."""
 
@@ -131,6 +137,7 @@ class Artefacts:
         parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{job.digest}-", dir=parent))
         try:
+            one_blas_thread()
             job.build(Draft(scratch), progress)
             os.rename(scratch, parent / job.digest)
         except OSError:
