@@ -65,6 +65,10 @@ class FeatureSet:
         if self.interval < 0 or self.max_gap < 0:
             raise FeatureError(f"interval {self.interval} and max_gap {self.max_gap} must not be negative")
 
+    def __reduce__(self) -> tuple[type[FeatureSet], tuple[Any, ...]]:
+        own = () if self.catalogue is CATALOGUE else ({feature.name: feature for feature in self.features},)
+        return FeatureSet, (self.names, self.interval, self.max_gap, *own)
+
     @cached_property
     def features(self) -> tuple[Feature, ...]:
         """The features in order."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from features.engine import FeatureEngine, row_hash, row_hashes
 from features.errors import FeatureError, StateError
 from features.feature_set import FeatureSet
 from market.time import HOUR, MINUTE
+from tests.features.planted_kernels import SOUND
 
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
 
@@ -146,6 +148,15 @@ def test_the_next_process_loads_from_the_cache(small):
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=root, env=dict(os.environ)
     )
     assert output.stdout.split() == ["1", "0"]
+
+
+def test_feature_sets_can_be_pickled(small):
+    assert small.feature_set.digest
+    copy = pickle.loads(pickle.dumps(small.feature_set))
+    assert copy == small.feature_set
+    assert copy.digest == small.feature_set.digest
+    own = FeatureSet((SOUND.name,), MINUTE, 3, {SOUND.name: SOUND})
+    assert pickle.loads(pickle.dumps(own)).digest == own.digest
 
 
 def test_build_reports_progress(small):
