@@ -76,7 +76,7 @@ class SyntheticConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Examples
     --------
-    >>> SyntheticConfig(half_life=8.0).persistence ** 8
+    >>> round(SyntheticConfig(half_life=8.0).persistence ** 8, 12)
     0.5
     >>> SyntheticConfig(edge=-0.1)
     Traceback (most recent call last):

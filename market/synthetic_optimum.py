@@ -30,8 +30,8 @@ second one counts.
 **What a learner can reach.** A model with k effective parameters, fitted by maximum likelihood to n independent
 labels, loses about :math:`k / 2n` nats out of sample. Labels of D bars overlap, so n counts the rows divided by D
 (`Optimum.effective_rows`). At the defaults, with 54,000 training rows of mean duration 5.6 bars and an edge of
-0.056 nats: 8 weights lose about 8 / 19,300 = 0.0004 nats (0.7 % of the edge), 60 weights 0.003 (6 %), 500 effective
-parameters of trees or a recurrent network 0.026 (46 %).
+0.055 nats: 8 weights lose about 8 / 19,300 = 0.0004 nats (0.8 % of the edge), 60 weights 0.003 (6 %), 500 effective
+parameters of trees or a recurrent network 0.026 (47 %).
 """
 
 from __future__ import annotations
