@@ -26,7 +26,8 @@ Payload fields by kind (unused fields are zero)::
                      trigger price
     CANCEL_ORDER     client id, purpose, cause (seq)
     ORDER_DENIED     client id, reason, value, limit, cause (seq)
-    STATE_DIGEST     first 64 bits of the core state's hash, records so far
+    STATE_DIGEST     first 63 bits of the core state's hash, records so far
+    TRADING_STATE    new state, reason, value, limit, cause (seq)
 
 Kinds below 32 are inputs to the core; kinds from 32 are what it decided, written so that a replay can
 check that it decides the same again.
@@ -80,6 +81,7 @@ class Kind(IntEnum):
     CANCEL_ORDER = 33
     ORDER_DENIED = 34
     STATE_DIGEST = 35
+    TRADING_STATE = 36
 
 
 class Control(IntEnum):

@@ -59,7 +59,6 @@ class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``order_notional`` and ``position_notional`` (money, per instrument) and ``gross_notional`` (money, all instruments)
     are absolute; ``leverage`` bounds the gross notional by equity. ``orders_per_minute`` counts submissions by event
     time. ``drawdown`` below the equity's peak switches to REDUCING: positions run off under their stops, none is
-    last bar's close, a fraction.
     """
 
     order_notional: str = "100000"

@@ -1,0 +1,546 @@
+"""The core: one event in, decisions out. Compiled, deterministic; no clock, no I/O, no allocation.
+
+`step` handles ``log[row]`` and writes its decisions into the rows that follow. The rules:
+
+- **Decide** on a SIGNAL, when ACTIVE, flat, without a working order, before the signal expires: the expected gain
+  ``(2p - 1) * expected move`` must exceed the round trip's costs, ``2 * (taker fee + slippage) + margin``. Spot is
+  long or flat; perpetuals mirror it short.
+- **Size** by volatility target times bet size, within what leverage and cash leave, in whole lots.
+- **Check** every entry against the limits; beyond one it is denied with the value and the limit.
+- **Protect**: every fill of an entry at once gets its own stop and its own target, reduce-only, at the label's
+  barriers around the fill's price. A stop that is refused or lost means an exit at the market.
+- **Exit** at the vertical barrier: the first bar that ends a horizon after the entry, again until flat. Flat cancels
+  what is left.
+- **Book** cash flows exactly: a buyer's notional is rounded up, a seller's down, fees are the venue's.
+- A duplicate fill is counted and dropped. A fill that cannot be ours is not booked: HALTED, and a human looks.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.events import RATIO
+from market.jit import kernel
+from trading.exact import OVERFLOW, mul_div, mul_div_up
+from trading.layout import (
+    ACTIVE,
+    BECAUSE_DRAWDOWN,
+    BECAUSE_OPERATOR,
+    BECAUSE_OVERFILL,
+    BECAUSE_UNKNOWN_ORDER,
+    BECAUSE_UNPROTECTED,
+    CANCELLING,
+    DENY_CASH,
+    DENY_GROSS_NOTIONAL,
+    DENY_MIN_NOTIONAL,
+    DENY_ORDER_NOTIONAL,
+    DENY_OVERFLOW,
+    DENY_POSITION_NOTIONAL,
+    DENY_QUANTITY,
+    DENY_RATE,
+    DENY_SLOTS,
+    ENTRY,
+    EXIT,
+    FREE,
+    GTC,
+    HALTED,
+    IOC,
+    LIMIT_ORDER,
+    MARKET,
+    REDUCING,
+    SENT,
+    SLOTS,
+    STOP,
+    STOP_MARKET,
+    TARGET,
+    WORKING,
+)
+
+Records = NDArray[np.void]
+
+# market.events.Kind and Control as plain numbers: compiled code freezes them.
+BAR, SIGNAL, ACCEPTED, REJECTED, CANCELLED, FILL, FUNDING, CONTROL = 4, 5, 6, 7, 8, 9, 10, 12
+SUBMIT, CANCEL, DENIED, TRADING_STATE = 32, 33, 34, 36
+CONTROL_HALT, CONTROL_RESUME, CONTROL_REDUCE = 1, 2, 3
+MINUTE = 60_000_000_000
+ENTRY_RESERVE = 1.01
+"""Cash kept for an entry, over its notional at the mark: the price may move before it fills."""
+MARGIN_ROWS = 4 * SLOTS
+"""Rows that must be free behind the input row: no event causes more decisions."""
+
+
+@kernel
+def _write(core: Records, log: Records, row: int, at: int, kind: int, instrument: int) -> None:
+    """Begin a decision's record at row ``at``; its cause is the input at ``row``."""
+    state, made, cause = core[0], log[at], log[row]
+    made["seq"] = state["seq"]
+    state["seq"] += 1
+    made["ts_event"] = cause["ts_recv"]
+    made["ts_recv"] = cause["ts_recv"]
+    made["kind"] = kind
+    made["flags"] = 0
+    made["instrument"] = instrument
+    made["p0"] = made["p1"] = made["p2"] = made["p3"] = made["p4"] = 0
+    made["p5"] = made["p6"] = made["p7"] = made["p8"] = made["p9"] = 0
+    made["reserved"] = 0
+    made["checksum"] = 0
+
+
+@kernel
+def _set_state(core: Records, log: Records, row: int, at: int, new: int, reason: int, value: int, limit: int) -> int:
+    """Change the trading state, on the record; the next free row."""
+    state = core[0]
+    if state["trading_state"] == new:
+        return at
+    state["trading_state"] = new
+    _write(core, log, row, at, TRADING_STATE, 0)
+    made = log[at]
+    made["p0"], made["p1"], made["p2"], made["p3"] = new, reason, value, limit
+    made["p4"] = log[row]["seq"]
+    return at + 1
+
+
+@kernel
+def _deny(core: Records, log: Records, row: int, at: int, number: int, reason: int, value: int, limit: int) -> int:
+    """Record a denied order; the next free row."""
+    core[0]["denials"] += 1
+    _write(core, log, row, at, DENIED, number)
+    made = log[at]
+    made["p1"], made["p2"], made["p3"], made["p4"] = reason, value, limit, log[row]["seq"]
+    return at + 1
+
+
+@kernel
+def notional_down(book: Records, ticks: int, lots: int) -> int:
+    """The value of lots at a price, ledger units, rounded down; `OVERFLOW` beyond exact arithmetic."""
+    if ticks > book["tick_limit"]:
+        return OVERFLOW
+    return mul_div(ticks * book["numerator"], lots, book["denominator"])
+
+
+@kernel
+def notional_up(book: Records, ticks: int, lots: int) -> int:
+    """The value of lots at a price, ledger units, rounded up; `OVERFLOW` beyond exact arithmetic."""
+    if ticks > book["tick_limit"]:
+        return OVERFLOW
+    return mul_div_up(ticks * book["numerator"], lots, book["denominator"])
+
+
+@kernel
+def _free_slot(orders: Records, number: int) -> int:
+    for slot in range(number * SLOTS, (number + 1) * SLOTS):
+        if orders[slot]["status"] == FREE:
+            return slot
+    return -1
+
+
+@kernel
+def _find(orders: Records, number: int, client_id: int) -> int:
+    for slot in range(number * SLOTS, (number + 1) * SLOTS):
+        if orders[slot]["status"] != FREE and orders[slot]["client_id"] == client_id:
+            return slot
+    return -1
+
+
+@kernel
+def _submit(
+    core: Records,
+    books: Records,
+    orders: Records,
+    log: Records,
+    row: int,
+    at: int,
+    number: int,
+    side: int,
+    kind: int,
+    purpose: int,
+    quantity: int,
+    price: int,
+    trigger: int,
+) -> int:
+    """Put an order into a slot and send it; the next free row, or -1 when there is no slot."""
+    slot = _free_slot(orders, number)
+    if slot < 0:
+        return -1
+    state, book, order = core[0], books[number], orders[slot]
+    client_id = state["next_client_id"]
+    state["next_client_id"] += 1
+    state["orders"] += 1
+    order["client_id"] = client_id
+    order["status"] = SENT
+    order["side"] = side
+    order["type"] = kind
+    order["price"] = price
+    order["trigger"] = trigger
+    order["quantity"] = quantity
+    order["filled"] = 0
+    order["purpose"] = purpose
+    order["cause"] = log[row]["seq"]
+    order["venue_id"] = 0
+    order["reserve"] = 0
+    book["working"] += 1
+    if purpose == STOP:
+        book["stops"] += 1
+    elif purpose == EXIT:
+        book["exits"] += 1
+    now = log[row]["ts_recv"]
+    if now - state["window_start"] >= MINUTE:
+        state["window_start"] = now
+        state["window_orders"] = 0
+    state["window_orders"] += 1
+    _write(core, log, row, at, SUBMIT, number)
+    made = log[at]
+    made["p0"] = client_id
+    made["p1"] = side
+    made["p2"] = kind
+    made["p3"] = price
+    made["p4"] = quantity
+    made["p5"] = IOC if purpose == ENTRY else GTC
+    made["p6"] = purpose
+    made["p7"] = log[row]["seq"]
+    made["p8"] = 0 if purpose == ENTRY else 1
+    made["p9"] = trigger
+    return at + 1
+
+
+@kernel
+def _cancel(core: Records, orders: Records, log: Records, row: int, at: int, number: int, slot: int) -> int:
+    """Ask for an order's end; the next free row."""
+    order = orders[slot]
+    order["status"] = CANCELLING
+    _write(core, log, row, at, CANCEL, number)
+    made = log[at]
+    made["p0"], made["p1"], made["p2"] = order["client_id"], order["purpose"], log[row]["seq"]
+    return at + 1
+
+
+@kernel
+def _cancel_all(core: Records, orders: Records, log: Records, row: int, at: int, number: int, purpose: int) -> int:
+    """Cancel an instrument's orders of a purpose (0: all); the next free row."""
+    for slot in range(number * SLOTS, (number + 1) * SLOTS):
+        status = orders[slot]["status"]
+        if (status == SENT or status == WORKING) and (purpose == 0 or orders[slot]["purpose"] == purpose):
+            at = _cancel(core, orders, log, row, at, number, slot)
+    return at
+
+
+@kernel
+def _release(core: Records, books: Records, orders: Records, number: int, slot: int) -> int:
+    """An order is over: free its slot and what it reserved; its purpose."""
+    book, order = books[number], orders[slot]
+    purpose = order["purpose"]
+    book["working"] -= 1
+    if purpose == STOP:
+        book["stops"] -= 1
+    elif purpose == EXIT:
+        book["exits"] -= 1
+    elif purpose == ENTRY:
+        core[0]["gross"] -= book["reserved"]
+        book["reserved"] = 0
+    order["client_id"] = order["side"] = order["type"] = order["price"] = order["trigger"] = 0
+    order["quantity"] = order["filled"] = order["purpose"] = order["cause"] = order["venue_id"] = order["reserve"] = 0
+    order["status"] = FREE
+    return purpose
+
+
+@kernel
+def _revalue(core: Records, books: Records, number: int) -> None:
+    """Bring an instrument's value, the gross exposure and the equity up to its mark and position."""
+    state, book = core[0], books[number]
+    position = book["position"]
+    if position >= 0:
+        value = notional_down(book, book["mark"], position)
+    else:
+        value = -notional_up(book, book["mark"], -position)
+    state["equity"] += value - book["value"]
+    state["gross"] += abs(value) - abs(book["value"])
+    book["value"] = value
+
+
+@kernel
+def _exit(core: Records, books: Records, orders: Records, log: Records, row: int, at: int, number: int) -> int:
+    """Close a position at the market, unless that is under way; the next free row."""
+    book = books[number]
+    position = book["position"]
+    if position == 0 or book["exits"] > 0:
+        return at
+    side = -1 if position > 0 else 1
+    done = _submit(core, books, orders, log, row, at, number, side, MARKET, EXIT, abs(position), 0, 0)
+    if done < 0:
+        return _deny(core, log, row, at, number, DENY_SLOTS, SLOTS, SLOTS)
+    return done
+
+
+@kernel
+def _on_bar(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
+    event = log[row]
+    number = event["instrument"]
+    state, book = core[0], books[number]
+    state["bars"] += 1
+    book["mark"] = event["p3"]
+    book["mark_time"] = event["ts_event"]
+    if book["position"] != 0:
+        _revalue(core, books, number)
+        if event["ts_event"] >= book["entry_time"] + state["horizon"] and state["trading_state"] != HALTED:
+            at = _exit(core, books, orders, log, row, at, number)
+    if state["equity"] > state["peak"]:
+        state["peak"] = state["equity"]
+    if state["trading_state"] == ACTIVE:
+        least = state["peak"] - mul_div(state["peak"], state["drawdown"], RATIO)
+        if state["equity"] < least:
+            at = _set_state(core, log, row, at, REDUCING, BECAUSE_DRAWDOWN, state["equity"], least)
+            at = _cancel_entries(core, books, orders, log, row, at)
+    return at
+
+
+@kernel
+def _cancel_entries(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
+    for number in range(books.shape[0]):
+        if books[number]["reserved"] > 0:
+            at = _cancel_all(core, orders, log, row, at, number, ENTRY)
+    return at
+
+
+@kernel
+def _lots(core: Records, books: Records, number: int, probability: float, volatility: float) -> int:
+    """The size of an entry, in lots: volatility target times bet size, within what leverage and cash leave."""
+    state, book = core[0], books[number]
+    annual = volatility * math.sqrt(state["bars_per_year"])
+    bet = min(1.0, abs(2.0 * probability - 1.0) / state["full_bet"])
+    weight = min(state["volatility_target"] / annual * bet, state["max_weight"])
+    equity = float(state["equity"])
+    room = equity * (float(state["leverage"]) / RATIO) - float(state["gross"])
+    money = min(weight * equity, room)
+    if book["spot"] == 1:
+        money = min(money, _available(core, books) / ENTRY_RESERVE)
+    lots = math.floor(money * float(book["denominator"]) / (float(book["mark"]) * float(book["numerator"])))
+    return int(min(max(lots, 0.0), float(book["max_lots"])))
+
+
+@kernel
+def _available(core: Records, books: Records) -> float:
+    """Cash that no entry on its way has reserved."""
+    free = float(core[0]["cash"])
+    for number in range(books.shape[0]):
+        free -= float(books[number]["reserved"]) * ENTRY_RESERVE
+    return free
+
+
+@kernel
+def _on_signal(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
+    event = log[row]
+    number = event["instrument"]
+    state, book = core[0], books[number]
+    state["signals"] += 1
+    idle = book["position"] == 0 and book["working"] == 0 and book["mark"] > 0
+    fresh = event["ts_recv"] <= event["p3"]
+    if state["trading_state"] != ACTIVE or not idle or not fresh or event["p6"] <= 0 or event["p2"] <= 0:
+        state["ignored"] += 1
+        return at
+    probability = float(event["p0"]) / RATIO
+    gain = (2.0 * probability - 1.0) * (float(event["p1"]) / RATIO)
+    cost = 2.0 * (float(book["taker_fee"]) / RATIO + state["slippage"]) + state["margin"]
+    side = 0
+    if gain > cost:
+        side = 1
+    elif -gain > cost and book["spot"] == 0:
+        side = -1
+    if side == 0:
+        return at
+    lots = _lots(core, books, number, probability, float(event["p6"]) / RATIO)
+    value = notional_up(book, book["mark"], lots)
+    if value == OVERFLOW:
+        return _deny(core, log, row, at, number, DENY_OVERFLOW, lots, book["max_lots"])
+    if lots < book["min_lots"]:
+        return _deny(core, log, row, at, number, DENY_QUANTITY, lots, book["min_lots"])
+    if value < book["min_notional"]:
+        return _deny(core, log, row, at, number, DENY_MIN_NOTIONAL, value, book["min_notional"])
+    order_limit = min(state["order_limit"], book["max_notional"])
+    if value > order_limit:
+        return _deny(core, log, row, at, number, DENY_ORDER_NOTIONAL, value, order_limit)
+    if value > state["position_limit"]:
+        return _deny(core, log, row, at, number, DENY_POSITION_NOTIONAL, value, state["position_limit"])
+    gross_limit = min(state["gross_limit"], mul_div(max(state["equity"], 0), state["leverage"], RATIO))
+    if state["gross"] + value > gross_limit:
+        return _deny(core, log, row, at, number, DENY_GROSS_NOTIONAL, state["gross"] + value, gross_limit)
+    if book["spot"] == 1 and float(value) * ENTRY_RESERVE > _available(core, books):
+        return _deny(core, log, row, at, number, DENY_CASH, value, state["cash"])
+    recent = state["window_orders"] if event["ts_recv"] - state["window_start"] < MINUTE else 0
+    if recent >= state["orders_per_minute"]:
+        return _deny(core, log, row, at, number, DENY_RATE, recent + 1, state["orders_per_minute"])
+    done = _submit(core, books, orders, log, row, at, number, side, MARKET, ENTRY, lots, 0, 0)
+    if done < 0:
+        return _deny(core, log, row, at, number, DENY_SLOTS, SLOTS, SLOTS)
+    state["entries"] += 1
+    book["barrier"] = event["p2"]
+    book["reserved"] = value
+    state["gross"] += value
+    return done
+
+
+@kernel
+def _protect(
+    core: Records, books: Records, orders: Records, log: Records, row: int, at: int, number: int, price: int, lots: int
+) -> int:
+    """A stop and a target for a fill of an entry; the next free row."""
+    book = books[number]
+    side = -1 if book["position"] > 0 else 1
+    reach = math.exp(float(book["barrier"]) / RATIO)
+    above = int(math.floor(float(price) * reach + 0.5))
+    below = int(math.floor(float(price) / reach + 0.5))
+    above = min(max(above, price + 1), book["tick_limit"])
+    below = max(min(below, price - 1), 1)
+    trigger, target = (below, above) if side < 0 else (above, below)
+    done = _submit(core, books, orders, log, row, at, number, side, STOP_MARKET, STOP, lots, 0, trigger)
+    if done < 0:
+        at = _deny(core, log, row, at, number, DENY_SLOTS, SLOTS, SLOTS)
+        return _set_state(core, log, row, at, HALTED, BECAUSE_UNPROTECTED, number, SLOTS)
+    at = done
+    done = _submit(core, books, orders, log, row, at, number, side, LIMIT_ORDER, TARGET, lots, target, 0)
+    return _deny(core, log, row, at, number, DENY_SLOTS, SLOTS, SLOTS) if done < 0 else done
+
+
+@kernel
+def _on_fill(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
+    event = log[row]
+    number, price, lots = event["instrument"], event["p1"], event["p2"]
+    state, book = core[0], books[number]
+    if event["p5"] <= book["last_trade"]:
+        state["duplicates"] += 1
+        return at
+    slot = _find(orders, number, event["p0"])
+    if slot < 0:
+        state["violations"] += 1
+        return _set_state(core, log, row, at, HALTED, BECAUSE_UNKNOWN_ORDER, event["p0"], 0)
+    order = orders[slot]
+    side, purpose = order["side"], order["purpose"]
+    value = notional_up(book, price, lots) if side > 0 else notional_down(book, price, lots)
+    if lots <= 0 or price <= 0 or order["filled"] + lots > order["quantity"] or value == OVERFLOW:
+        state["violations"] += 1
+        left = order["quantity"] - order["filled"]
+        return _set_state(core, log, row, at, HALTED, BECAUSE_OVERFILL, lots, left)
+    book["last_trade"] = event["p5"]
+    state["fills"] += 1
+    order["filled"] += lots
+    flow = -side * value - event["p3"]
+    state["cash"] += flow
+    state["equity"] += flow
+    state["fees"] += event["p3"]
+    opening = book["position"] == 0
+    book["position"] += side * lots
+    if book["mark"] == 0:
+        book["mark"] = price
+    _revalue(core, books, number)
+    if purpose == ENTRY:
+        left = mul_div(book["reserved"], order["quantity"] - order["filled"], order["quantity"] - order["filled"] + lots)
+        state["gross"] -= book["reserved"] - left
+        book["reserved"] = left
+        if opening:
+            book["entry_time"] = event["ts_event"]
+    if order["filled"] == order["quantity"]:
+        _release(core, books, orders, number, slot)
+    if purpose == ENTRY:
+        return _protect(core, books, orders, log, row, at, number, price, lots)
+    if book["position"] == 0:
+        book["entry_time"] = 0
+        book["barrier"] = 0
+        return _cancel_all(core, orders, log, row, at, number, 0)
+    return at
+
+
+@kernel
+def _on_end(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
+    """An order was rejected or cancelled: if a position lost its last stop, leave it at the market."""
+    event = log[row]
+    number = event["instrument"]
+    slot = _find(orders, number, event["p0"])
+    if slot < 0:
+        return at
+    purpose = _release(core, books, orders, number, slot)
+    if purpose == STOP and books[number]["position"] != 0 and books[number]["stops"] == 0:
+        return _exit(core, books, orders, log, row, at, number)
+    return at
+
+
+@kernel
+def _on_funding(core: Records, books: Records, log: Records, row: int) -> None:
+    """Longs pay shorts a positive rate on the notional at the mark; rounded against us."""
+    event = log[row]
+    state, book = core[0], books[event["instrument"]]
+    position, rate = book["position"], event["p0"]
+    if position == 0 or rate == 0:
+        return
+    value = notional_up(book, event["p1"], abs(position))
+    paying = (position > 0) == (rate > 0)
+    amount = mul_div_up(value, abs(rate), RATIO) if paying else mul_div(value, abs(rate), RATIO)
+    flow = -amount if paying else amount
+    state["cash"] += flow
+    state["equity"] += flow
+
+
+@kernel
+def _on_control(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
+    action, state = log[row]["p0"], core[0]
+    if action == CONTROL_RESUME:
+        state["peak"] = state["equity"]
+        return _set_state(core, log, row, at, ACTIVE, BECAUSE_OPERATOR, 0, 0)
+    if action == CONTROL_HALT or action == CONTROL_REDUCE:
+        new = HALTED if action == CONTROL_HALT else REDUCING
+        at = _set_state(core, log, row, at, new, BECAUSE_OPERATOR, 0, 0)
+        return _cancel_entries(core, books, orders, log, row, at)
+    return at
+
+
+@kernel
+def step(core: Records, books: Records, orders: Records, log: Records, row: int) -> int:
+    """Take in the event at ``log[row]`` and write what is decided behind it.
+
+    Parameters
+    ----------
+    core, books, orders
+        The memory of `trading.layout.CoreState`; changed in place.
+    log
+        `market.events.EVENT` records; `MARGIN_ROWS` and twice the number of instruments must be free behind ``row``.
+    row
+        The input; its ``seq`` is assigned here.
+
+    Returns
+    -------
+    int
+        The first free row behind the decisions.
+    """
+    state, event = core[0], log[row]
+    event["seq"] = state["seq"]
+    state["seq"] += 1
+    if event["ts_recv"] > state["last_time"]:
+        state["last_time"] = event["ts_recv"]
+    kind, at = event["kind"], row + 1
+    if kind == BAR:
+        return _on_bar(core, books, orders, log, row, at)
+    if kind == SIGNAL:
+        return _on_signal(core, books, orders, log, row, at)
+    if kind == FILL:
+        return _on_fill(core, books, orders, log, row, at)
+    if kind == ACCEPTED:
+        slot = _find(orders, event["instrument"], event["p0"])
+        if slot >= 0:
+            orders[slot]["venue_id"] = event["p1"]
+            if orders[slot]["status"] == SENT:
+                orders[slot]["status"] = WORKING
+        return at
+    if kind == REJECTED or kind == CANCELLED:
+        return _on_end(core, books, orders, log, row, at)
+    if kind == FUNDING:
+        _on_funding(core, books, log, row)
+    elif kind == CONTROL:
+        return _on_control(core, books, orders, log, row, at)
+    return at
+
+
+def rows_needed(instruments: int) -> int:
+    """Rows that must be free behind an input."""
+    return MARGIN_ROWS + 2 * instruments
+
