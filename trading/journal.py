@@ -168,7 +168,7 @@ class Journal:
             handles[:0] = [os.open(scratch / name, os.O_RDWR) for name in (RECORDS, NAMES)]
             scratch.rename(folder)
             sync_folder(folder.parent)
-            records, names = Records(0, 0, 0), Names(("",), 0, b"", 0)
+            records, names = Records(0, 0, 0), Names(("",), 0, 0, 0)
             return cls(folder, read_header(folder), policy, clock, (handles[0], handles[1], holder), records, names)
         except (OSError, JournalError) as error:
             _close_all(handles)
@@ -202,7 +202,7 @@ class Journal:
             names = read_names(folder / NAMES)
             for name in (NAMES, RECORDS):
                 handles.insert(0, os.open(folder / name, os.O_RDWR))
-            _settle(handles[1], len(names.good), policy)
+            _settle(handles[1], names.good_bytes, policy)
             _settle(handles[0], records.count * EVENT.itemsize, policy)
             return cls(folder, header, policy, clock, (handles[0], handles[1], holder), records, names)
         except (OSError, JournalError) as error:

@@ -65,7 +65,7 @@ class Names:
 
     texts: tuple[str, ...]
     check: int
-    good: bytes
+    good_bytes: int
     torn_bytes: int
 
 
@@ -210,7 +210,7 @@ def read_names(path: Path) -> Names:
         if expected != line:
             raise JournalError(f"{path}: line {number} is broken: it does not match its check")
         texts.append(text)
-    return Names(tuple(texts), check, good, len(content) - len(good))
+    return Names(tuple(texts), check, len(good), len(content) - len(good))
 
 
 def lock(folder: Path) -> int:
