@@ -65,7 +65,7 @@ def _run(
 
 
 def margin(instruments: int) -> int:
-    """Log rows that one event of the tape may fill: every slot of an instrument filling, each fill with its reactions."""
+    """Log rows that one event of the tape may fill: every slot of an instrument fills, each with its reactions."""
     return 64 * rows_needed(instruments)
 
 
@@ -79,7 +79,9 @@ def check_tape(tape: Records, instruments: int) -> None:
     """
     late = np.flatnonzero(np.diff(tape["ts_recv"]) < 0)
     if len(late):
-        raise TapeError(f"event {int(late[0]) + 1} of the tape is earlier than the one before it: sort the tape by time")
+        raise TapeError(
+            f"event {int(late[0]) + 1} of the tape is earlier than the one before it: sort the tape by time"
+        )
     strange = np.flatnonzero(tape["instrument"] >= instruments)
     if len(strange):
         number = int(tape["instrument"][strange[0]])

@@ -29,7 +29,7 @@ def money_units(text: str, name: str) -> int:
     try:
         units = Fraction(Decimal(text)) * MONEY
     except (InvalidOperation, ValueError, OverflowError):
-        raise ValueError(f"{name} is {text!r}; it must be a decimal number, such as \"10000\"") from None
+        raise ValueError(f'{name} is {text!r}; it must be a decimal number, such as "10000"') from None
     if units.denominator != 1 or not 0 <= units <= 10**9 * MONEY:
         raise ValueError(f"{name} is {text}; it must lie between 0 and 1000000000, with at most eight decimal places")
     return int(units)

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,7 @@ def _deny(core: Records, log: Records, row: int, at: int, number: int, reason: i
 
 
 @kernel
-def notional_down(book: Records, ticks: int, lots: int) -> int:
+def notional_down(book: Any, ticks: int, lots: int) -> int:
     """The value of lots at a price, ledger units, rounded down; `OVERFLOW` beyond exact arithmetic."""
     if ticks > book["tick_limit"]:
         return OVERFLOW
@@ -122,7 +123,7 @@ def notional_down(book: Records, ticks: int, lots: int) -> int:
 
 
 @kernel
-def notional_up(book: Records, ticks: int, lots: int) -> int:
+def notional_up(book: Any, ticks: int, lots: int) -> int:
     """The value of lots at a price, ledger units, rounded up; `OVERFLOW` beyond exact arithmetic."""
     if ticks > book["tick_limit"]:
         return OVERFLOW
@@ -222,7 +223,7 @@ def _cancel_all(core: Records, orders: Records, log: Records, row: int, at: int,
     """Cancel an instrument's orders of a purpose (0: all); the next free row."""
     for slot in range(number * SLOTS, (number + 1) * SLOTS):
         status = orders[slot]["status"]
-        if (status == SENT or status == WORKING) and (purpose == 0 or orders[slot]["purpose"] == purpose):
+        if (status in (SENT, WORKING)) and (purpose == 0 or orders[slot]["purpose"] == purpose):
             at = _cancel(core, orders, log, row, at, number, slot)
     return at
 
@@ -231,7 +232,7 @@ def _cancel_all(core: Records, orders: Records, log: Records, row: int, at: int,
 def _release(core: Records, books: Records, orders: Records, number: int, slot: int) -> int:
     """An order is over: free its slot and what it reserved; its purpose."""
     book, order = books[number], orders[slot]
-    purpose = order["purpose"]
+    purpose = int(order["purpose"])
     book["working"] -= 1
     if purpose == STOP:
         book["stops"] -= 1
@@ -389,8 +390,8 @@ def _protect(
     book = books[number]
     side = -1 if book["position"] > 0 else 1
     reach = math.exp(float(book["barrier"]) / RATIO)
-    above = int(math.floor(float(price) * reach + 0.5))
-    below = int(math.floor(float(price) / reach + 0.5))
+    above = math.floor(float(price) * reach + 0.5)
+    below = math.floor(float(price) / reach + 0.5)
     above = min(max(above, price + 1), book["tick_limit"])
     below = max(min(below, price - 1), 1)
     trigger, target = (below, above) if side < 0 else (above, below)
@@ -435,7 +436,9 @@ def _on_fill(core: Records, books: Records, orders: Records, log: Records, row: 
         book["mark"] = price
     _revalue(core, books, number)
     if purpose == ENTRY:
-        left = mul_div(book["reserved"], order["quantity"] - order["filled"], order["quantity"] - order["filled"] + lots)
+        left = mul_div(
+            book["reserved"], order["quantity"] - order["filled"], order["quantity"] - order["filled"] + lots
+        )
         state["gross"] -= book["reserved"] - left
         book["reserved"] = left
         if opening:
@@ -487,7 +490,7 @@ def _on_control(core: Records, books: Records, orders: Records, log: Records, ro
     if action == CONTROL_RESUME:
         state["peak"] = state["equity"]
         return _set_state(core, log, row, at, ACTIVE, BECAUSE_OPERATOR, 0, 0)
-    if action == CONTROL_HALT or action == CONTROL_REDUCE:
+    if action in (CONTROL_HALT, CONTROL_REDUCE):
         new = HALTED if action == CONTROL_HALT else REDUCING
         at = _set_state(core, log, row, at, new, BECAUSE_OPERATOR, 0, 0)
         return _cancel_entries(core, books, orders, log, row, at)
@@ -531,7 +534,7 @@ def step(core: Records, books: Records, orders: Records, log: Records, row: int)
             if orders[slot]["status"] == SENT:
                 orders[slot]["status"] = WORKING
         return at
-    if kind == REJECTED or kind == CANCELLED:
+    if kind in (REJECTED, CANCELLED):
         return _on_end(core, books, orders, log, row, at)
     if kind == FUNDING:
         _on_funding(core, books, log, row)
@@ -543,4 +546,3 @@ def step(core: Records, books: Records, orders: Records, log: Records, row: int)
 def rows_needed(instruments: int) -> int:
     """Rows that must be free behind an input."""
     return MARGIN_ROWS + 2 * instruments
-

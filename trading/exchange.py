@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,17 +45,15 @@ VENUE_BOOK = np.dtype(
     [
         (name, "<i8")
         for name in (
-            "numerator denominator tick_limit maker_fee taker_fee next_trade position working left start end open high low volume"
+            "numerator denominator tick_limit maker_fee taker_fee next_trade position working left "
+            "start end open high low volume"
         ).split()
     ]
 )
 """One instrument at the venue; ``left``: lots that may still be traded on the current bar."""
 
 RESTING = np.dtype(
-    [
-        (name, "<i8")
-        for name in "client_id venue_id side type price trigger quantity reduce_only tif time".split()
-    ]
+    [(name, "<i8") for name in "client_id venue_id side type price trigger quantity reduce_only tif time".split()]
 )
 """One order at the venue; ``time``: a market order fills on bars that start then or later."""
 
@@ -91,7 +90,7 @@ def new_exchange(instruments: Sequence[Instrument], config: ExchangeConfig, inte
 
 
 @kernel
-def _event(made: Records, kind: int, number: int, ts_event: int, ts_recv: int) -> None:
+def _event(made: Any, kind: int, number: int, ts_event: int, ts_recv: int) -> None:
     made["seq"] = 0
     made["ts_event"] = ts_event
     made["ts_recv"] = ts_recv
@@ -115,7 +114,7 @@ def _answer(exchange: Records, outbox: Records, kind: int, number: int, now: int
 
 
 @kernel
-def _clear(venue: Records, order: Records) -> None:
+def _clear(venue: Any, order: Any) -> None:
     venue["working"] -= 1
     order["client_id"] = order["venue_id"] = order["side"] = order["type"] = order["price"] = order["trigger"] = 0
     order["quantity"] = order["reduce_only"] = order["tif"] = order["time"] = 0
@@ -160,17 +159,17 @@ def command(exchange: Records, venues: Records, resting: Records, outbox: Record
 
 
 @kernel
-def begin_bar(exchange: Records, venues: Records, bar: Records) -> None:
+def begin_bar(exchange: Records, venues: Records, bar: Any) -> None:
     """A bar of one instrument: what may be traded on it."""
     state, venue = exchange[0], venues[bar["instrument"]]
     venue["start"], venue["end"] = bar["p5"], bar["ts_event"]
     venue["open"], venue["high"], venue["low"] = bar["p0"], bar["p1"], bar["p2"]
     venue["volume"] = bar["p4"]
-    venue["left"] = int(math.floor(float(bar["p4"]) * state["participation"]))
+    venue["left"] = math.floor(float(bar["p4"]) * state["participation"])
 
 
 @kernel
-def _how(venue: Records, order: Records) -> int:
+def _how(venue: Any, order: Any) -> int:
     """How an order fills on the current bar."""
     kind, side = order["type"], order["side"]
     if kind == MARKET:
@@ -183,7 +182,7 @@ def _how(venue: Records, order: Records) -> int:
 
 
 @kernel
-def _price(state: Records, venue: Records, side: int, reference: int, lots: int) -> int:
+def _price(state: Any, venue: Any, side: int, reference: int, lots: int) -> int:
     """A taker's price in ticks: the reference moved against us, rounded against us."""
     reach = float(venue["high"] - venue["low"]) * state["latency"]
     share = math.sqrt(float(lots) / float(venue["volume"]))
@@ -194,7 +193,7 @@ def _price(state: Records, venue: Records, side: int, reference: int, lots: int)
 
 
 @kernel
-def next_fill(exchange: Records, venues: Records, resting: Records, bar: Records, log: Records, at: int) -> bool:
+def next_fill(exchange: Records, venues: Records, resting: Records, bar: Any, log: Records, at: int) -> bool:
     """Write what happens next on the current bar to ``log[at]``; False when nothing more does.
 
     The trader's reaction may place or cancel orders before the next call.
@@ -255,4 +254,3 @@ def next_fill(exchange: Records, venues: Records, resting: Records, bar: Records
         order["type"] = MARKET
         order["time"] = end
     return True
-
