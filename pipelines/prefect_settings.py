@@ -21,4 +21,5 @@ def configure(workspace: Workspace) -> None:
     """Point Prefect at the workspace unless the environment already says otherwise."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    workspace.prefect.mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only
     os.environ.setdefault("PREFECT_HOME", str(workspace.prefect))

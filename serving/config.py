@@ -44,10 +44,14 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One live process on paper: its journal, status block and scores carry ``name``."""
+    """One live process on paper: its journal, status block and scores carry ``name``.
+
+    ``start_active``: a new session trades from its first bar; otherwise it stays HALTED until ``bot4 resume``.
+    """
 
     name: str
     model: ModelConfig
     source: SourceConfig = SourceConfig()
     trading: TradingConfig = TradingConfig()
     exchange: ExchangeConfig = ExchangeConfig()
+    start_active: bool = True

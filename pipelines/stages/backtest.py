@@ -1,0 +1,114 @@
+"""The backtest stage: out-of-fold probabilities of the ensemble, traded through core and simulated exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.row_hash import row_hashes
+from market.bar_events import bar_events
+from market.events import Control
+from market.instruments import Instrument
+from models.bundle.manifest import Payoff
+from models.dataset import Series
+from models.ensemble import compared_folds
+from models.members.protocol import Progress
+from models.splitters import Fold
+from pipelines import results
+from pipelines.arrays_json import read_document, write_document
+from pipelines.config import RunConfig
+from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.assemble import payoff
+from pipelines.stages.fit import Window
+from pipelines.stages.panel import load_panel
+from pipelines.stages.performance import as_backtest
+from pipelines.stages.tape import merge
+from trading.backtest import Outcome, run
+from trading.config import ExchangeConfig
+from trading.signals import control_event, signal_events
+
+BACKTEST = "backtest.json"
+BUNDLE, START = 1, 2
+"""Numbers of the bundle and of the first control's reason among a journal's names."""
+
+Records = NDArray[np.void]
+
+
+def series_signals(
+    series: Series, number: int, first: int, probability: NDArray[np.float64], payoff: Payoff, interval: int
+) -> Records:
+    """The signals of one series' rows from ``first`` on, one for each finite probability."""
+    rows = slice(first, first + len(probability))
+    volatility = series.volatility[rows]
+    expected, barrier = payoff.moves(volatility)  # type: ignore[arg-type]
+    return signal_events(
+        series.bars["end"][rows],
+        number,
+        probability,
+        np.asarray(expected),
+        np.asarray(barrier),
+        volatility,
+        row_hashes(series.features[rows]),
+        interval,
+        BUNDLE,
+    )
+
+
+def started(tape: Records) -> Records:
+    """A tape behind the control that makes the trader ACTIVE."""
+    return np.concatenate([control_event(Control.RESUME, int(tape["ts_recv"][0]), START), tape])
+
+
+def trade(config: RunConfig, instruments: Sequence[Instrument], tape: Records, exchange: ExchangeConfig) -> Outcome:
+    """Run one tape under a configuration."""
+    return run(instruments, config.trading, exchange, started(tape), config.data.interval_ns, config.labels.horizon)
+
+
+def backtest_job(
+    config: RunConfig,
+    panel_artefact: Artefact,
+    windows: Sequence[Window],
+    folds: Sequence[Fold],
+    scores: Sequence[Artefact],
+    instruments: Sequence[Instrument],
+) -> Job:
+    """The compared folds' test stretches, traded after and before costs."""
+    chosen = compared_folds(len(folds))
+
+    def build(draft: Draft, progress: Progress) -> None:
+        panel = load_panel(panel_artefact)
+        begin, end = windows[chosen[0]].test_start, windows[chosen[-1]].test_stop
+        bars = [one.bars[(one.bars["end"] >= begin) & (one.bars["end"] < end)] for one in panel.series]
+        events = [bar_events(one, rules, n) for n, (one, rules) in enumerate(zip(bars, instruments, strict=True))]
+        signals = []
+        for fold in chosen:
+            pays = payoff(config, panel, windows[fold])
+            for number, series in enumerate(panel.series):
+                first = int(scores[fold].array(f"rows-{number}")[0])
+                said = scores[fold].array(f"probability-{number}")
+                signals.append(series_signals(series, number, first, said, pays, panel.interval))
+        tape = merge(events, signals)
+        progress("trading after costs", 0.3)
+        net = trade(config, instruments, tape, config.exchange)
+        progress("trading before costs", 0.7)
+        gross = trade(config, instruments, tape, config.exchange.free())
+        draft.array("journal", net.journal)
+        write_document(as_backtest(net, gross, instruments, bars, float(config.trading.capital)), draft.folder, BACKTEST)
+
+    inputs = (
+        panel_artefact.digest,
+        windows,
+        [one.digest for one in scores],
+        [one.to_dict() for one in instruments],
+        config.trading,
+        config.exchange,
+        config.labels,
+    )
+    return job("backtest", "backtest out of sample", inputs, build)
+
+
+def load_backtest(artefact: Artefact) -> results.Backtest:
+    """Read a backtest back."""
+    return read_document(results.Backtest, artefact.path, BACKTEST)

@@ -1,0 +1,29 @@
+"""From a score to the SIGNAL event the core sees."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.manifest import Payoff
+from serving.predictor import Score
+from trading.signals import signal_events
+
+BUNDLE = 1
+"""The bundle's number among a session's names: it is interned first."""
+
+
+def score_signal(score: Score, number: int, payoff: Payoff, interval: int) -> NDArray[np.void]:
+    """The signal of a score: shape (1,), or (0,) when no prediction was made."""
+    expected, barrier = payoff.moves(score.volatility)
+    return signal_events(
+        np.array([score.end]),
+        number,
+        np.array([score.probability]),
+        np.array([expected]),
+        np.array([barrier]),
+        np.array([score.volatility]),
+        np.array([score.row_hash]),
+        interval,
+        BUNDLE,
+    )

@@ -1,0 +1,125 @@
+"""Bringing a live process up: the bundle from the store or a folder, the recorded stream from the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.lake import Lake, SeriesKey
+from market.time import format_interval, format_time, parse_time
+from models.bundle.bundle import Bundle
+from models.bundle.golden import self_test
+from models.bundle.store import ModelStore
+from serving.config import ModelConfig, ServeConfig
+from serving.errors import NotReadyError
+from serving.feed import Arrival, arrivals
+from serving.loop import Notice, TradingLoop
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a live process reads and writes."""
+
+    store: Path
+    lake: Path
+    journals: Path
+
+    def journal(self, name: str) -> Path:
+        """The journal of a live process."""
+        return self.journals / name
+
+    def status(self, name: str) -> Path:
+        """Its status block."""
+        return self.journals / f"{name}.status"
+
+    def scores(self, name: str) -> Path:
+        """Its score tape."""
+        return self.journals / f"{name}.scores"
+
+
+def load_bundle(model: ModelConfig, store: Path) -> Bundle:
+    """The verified bundle of a configuration.
+
+    Raises
+    ------
+    BundleError
+        If it is damaged, unknown, or of other features than this installation computes.
+    """
+    if model.folder:
+        return Bundle.load(Path(model.folder))
+    return ModelStore(store).resolve(model.name, int(model.alias) if model.alias.isdigit() else model.alias)
+
+
+def read_stream(bundle: Bundle, config: ServeConfig, lake: Path) -> dict[str, NDArray[np.void]]:
+    """Every instrument's bars behind the bundle's snapshot.
+
+    Raises
+    ------
+    NotReadyError
+        If an instrument has none, or they do not begin at the snapshot.
+    """
+    interval = bundle.manifest.features.interval
+    stop = None if config.source.stop is None else parse_time(config.source.stop)
+    found = {}
+    for one in bundle.instruments():
+        key = SeriesKey(config.source.venue, one.symbol, "bars", format_interval(interval))
+        begin = bundle.snapshot(one.symbol).end
+        bars = Lake(lake).read(key, begin, stop)
+        if not len(bars):
+            raise NotReadyError(
+                f"the lake has no {key.interval} bars of {one.symbol} ({config.source.venue}) behind "
+                f"{format_time(begin)}, where the model's data ended: import them with `bot4 data import`"
+            )
+        found[one.symbol] = bars
+    return found
+
+
+def trade_start(bundle: Bundle, config: ServeConfig) -> int:
+    """The time behind which bars are traded on: the configuration's, or the latest end of the bundle's data.
+
+    Raises
+    ------
+    NotReadyError
+        If it lies in the data the model was trained on.
+    """
+    trained = max(bundle.manifest.training.trained_through, *(one.end for one in bundle.manifest.snapshots.values()))
+    if config.source.start is None:
+        return trained
+    wanted = parse_time(config.source.start)
+    if wanted < trained:
+        raise NotReadyError(
+            f"source.start is {config.source.start}, but the model has seen everything up to {format_time(trained)}: "
+            "start there or later"
+        )
+    return wanted
+
+
+def bring_up(config: ServeConfig, folders: Folders, notice: Notice) -> tuple[TradingLoop, Iterator[Arrival]]:
+    """Verify the bundle, check its golden rows on this machine, and open the loop and its stream.
+
+    Raises
+    ------
+    NotReadyError
+        If the machine computes other golden rows, or bars are missing.
+    """
+    bundle = load_bundle(config.model, folders.store)
+    checked = self_test(bundle)
+    if not checked.exact:
+        raise NotReadyError(f"this machine does not compute what the bundle says: {checked}")
+    notice(f"bundle {bundle.digest[:12]} verified; golden rows exact")
+    bars = read_stream(bundle, config, folders.lake)
+    name = config.name
+    loop = TradingLoop(
+        bundle,
+        config,
+        folders.journal(name),
+        folders.status(name),
+        folders.scores(name),
+        trade_start(bundle, config),
+        notice,
+    )
+    return loop, arrivals(loop.symbols, bars)
