@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import difflib
 import hashlib
 import os
@@ -110,3 +111,23 @@ def load_toml(path: Path, kind: type[T], environment: Mapping[str, str] | None =
 def digest(value: Any) -> str:
     """SHA-256 of a struct's canonical JSON."""
     return hashlib.sha256(msgspec.json.encode(msgspec.to_builtins(value), order="deterministic")).hexdigest()
+
+
+def to_toml(values: Mapping[str, Any], prefix: str = "") -> str:
+    """Plain values and nested tables as TOML; None is left out.
+
+    Examples
+    --------
+    >>> print(to_toml({"name": "paper", "source": {"speed": 0.5, "stop": None}}))
+    name = "paper"
+    <BLANKLINE>
+    [source]
+    speed = 0.5
+    """
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    plain = {key: value for key, value in values.items() if key not in tables and value is not None}
+    # JSON's strings, numbers, booleans and lists are TOML's too.
+    text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in plain.items())
+    for key, table in tables.items():
+        text += f"\n\n[{prefix}{key}]\n" + to_toml(table, f"{prefix}{key}.").lstrip("\n")
+    return text

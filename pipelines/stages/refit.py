@@ -16,8 +16,8 @@ from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.fit import Window, fit_inputs, fit_member, save_fitted
 from pipelines.stages.panel import load_panel
 
-SEQUENCE = 4096
-"""Rows of each series' end that the graph is compared on with the native libraries."""
+SEQUENCE, TOGETHER = 4096, 12_000
+"""Rows of each series' end that the graph is compared on with the native libraries: at least these, and together."""
 
 
 def refit_job(config: RunConfig, panel_artefact: Artefact, window: Window) -> Job:
@@ -45,7 +45,8 @@ def _part_of(progress: Progress, number: int, parts: int) -> Progress:
 
 def last_rows(panel: Panel) -> list[NDArray[np.float64]]:
     """The end of each series' feature rows, from a finite row on."""
-    ends = [series.features[-SEQUENCE:] for series in panel.series]
+    length = max(SEQUENCE, -(-TOGETHER // len(panel.series)))
+    ends = [series.features[-length:] for series in panel.series]
     finite = [np.flatnonzero(np.isfinite(rows).all(axis=1)) for rows in ends]
     return [np.ascontiguousarray(rows[first[0] :]) for rows, first in zip(ends, finite, strict=True) if len(first)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,8 +32,10 @@ def metric_name(*parts: str) -> str:
     --------
     >>> metric_name("oof", "trees only", "log_loss")
     'oof/trees_only/log_loss'
+    >>> metric_name("seconds", "graph, bundle")
+    'seconds/graph_bundle'
     """
-    return "/".join(part.replace(" ", "_") for part in parts)
+    return "/".join(re.sub(r"[^\w.:-]+", "_", part) for part in parts)
 
 
 def parameters(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,0 +1,153 @@
+"""The untouched stretch on paper: the live process runs it, research computes it again, every byte is compared."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features.row_hash import row_hashes
+from market.bar_events import bar_events
+from market.events import Kind
+from models.bundle.bundle import Bundle
+from models.dataset import Series
+from pipelines import results
+from pipelines.config import RunConfig
+from pipelines.errors import StageError
+from pipelines.stages.backtest import series_signals, trade
+from pipelines.stages.performance import as_backtest
+from pipelines.stages.tape import merge
+from pipelines.toml import to_toml
+from pipelines.workspace import Workspace
+from serving.config import ModelConfig, ServeConfig, SourceConfig
+from serving.scores import read_scores
+from serving.start import Folders, read_stream, trade_start
+from trading.backtest import Outcome
+from trading.journal import read_journal
+
+SERVE = "serve.toml"
+Records = NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Researched:
+    """What research computes for the stretch: the scored series, and the backtest after and before costs."""
+
+    series: Sequence[Series]
+    first: Sequence[int]
+    probability: Sequence[NDArray[np.float64]]
+    bars: Sequence[Records]
+    net: Outcome
+    gross: Outcome
+
+
+def serve_config(config: RunConfig, run_id: str, version: int) -> ServeConfig:
+    """The live process that trades what follows a run's data."""
+    return ServeConfig(
+        name=run_id,
+        model=ModelConfig(name=config.name, alias=str(version)),
+        source=SourceConfig(venue=config.data.venue, stop=config.data.stop),
+        trading=config.trading,
+        exchange=config.exchange,
+    )
+
+
+def write_serve_config(config: ServeConfig, folder: Path) -> Path:
+    """Write a live process's configuration into a run's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / SERVE
+    path.write_text(to_toml(msgspec.to_builtins(config)) + "\n")
+    return path
+
+
+def run_live(path: Path, workspace: Workspace) -> str:
+    """Run ``bot4 serve`` in a process of its own to the stream's end; what it said.
+
+    Raises
+    ------
+    StageError
+        If it failed, with what it said.
+    """
+    program = "from pipelines.cli import main; main()"
+    command = [sys.executable, "-c", program, "serve", str(path), "--workspace", str(workspace.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StageError(f"`bot4 serve {path}` failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def research(config: RunConfig, bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Researched:
+    """Score the stretch in whole arrays from the bundle's snapshot, and trade it in the compiled loop."""
+    instruments, interval = bundle.instruments(), bundle.manifest.features.interval
+    stream, begin = read_stream(bundle, live, workspace.lake), trade_start(bundle, live)
+    volatility = bundle.manifest.features.names.index(bundle.manifest.volatility)
+    engine, runner = bundle.engine(), bundle.runner()
+    series, firsts, said, bars, events, signals = [], [], [], [], [], []
+    for number, one in enumerate(instruments):
+        engine.restore(bundle.engine_state(one.symbol))
+        runner.set_state(bundle.graph_state(one.symbol))
+        rows = engine.replay(stream[one.symbol])
+        _, probability = runner.run_rows(rows)
+        first = int(np.searchsorted(stream[one.symbol]["end"], begin, side="right"))
+        series.append(Series(one.symbol, stream[one.symbol], rows, np.ascontiguousarray(rows[:, volatility])))
+        firsts.append(first)
+        said.append(probability[first:])
+        bars.append(stream[one.symbol][first:])
+        events.append(bar_events(bars[-1], one, number))
+        signals.append(series_signals(series[-1], number, first, said[-1], bundle.manifest.payoff, interval))
+    tape = merge(events, signals)
+    net = trade(config, instruments, tape, config.exchange)
+    gross = trade(config, instruments, tape, config.exchange.free())
+    return Researched(series, firsts, said, bars, net, gross)
+
+
+def equal_rows(left: NDArray[np.generic], right: NDArray[np.generic]) -> int:
+    """How many places of two arrays of the same type agree in every byte; missing ones do not."""
+    count = min(len(left), len(right))
+    width = left.dtype.itemsize
+    bytes_of = [np.ascontiguousarray(one[:count]).view(np.uint8).reshape(count, width) for one in (left, right)]
+    return int((bytes_of[0] == bytes_of[1]).all(axis=1).sum())
+
+
+def parity(found: Researched, folders: Folders, name: str) -> tuple[results.Parity, ...]:
+    """Compare what the live process left with what research computed, byte by byte."""
+    scores = read_scores(folders.scores(name))
+    features = probabilities = rows = 0
+    for number, (series, first, probability) in enumerate(
+        zip(found.series, found.first, found.probability, strict=True)
+    ):
+        live = scores[scores["instrument"] == number]
+        features += equal_rows(live["row_hash"], row_hashes(series.features[first:]))
+        probabilities += equal_rows(live["probability"], probability)
+        rows += max(len(live), len(probability))
+    events = read_journal(folders.journal(name)).events
+    events = events[: len(events) - int(events["kind"][-1] == Kind.STATE_DIGEST)]
+    expected = found.net.journal
+    orders = events[events["kind"] == Kind.SUBMIT_ORDER]
+    wanted = expected[expected["kind"] == Kind.SUBMIT_ORDER]
+    return (
+        results.Parity("feature rows", rows, features),
+        results.Parity("probabilities", rows, probabilities),
+        results.Parity("orders", max(len(orders), len(wanted)), equal_rows(orders, wanted)),
+        results.Parity("journal records", max(len(events), len(expected)), equal_rows(events, expected)),
+    )
+
+
+def paper_run(
+    config: RunConfig, bundle: Bundle, live: ServeConfig, path: Path, workspace: Workspace
+) -> results.PaperRun:
+    """Trade the stretch with the live process, and compare it with research."""
+    run_live(path, workspace)
+    found = research(config, bundle, live, workspace)
+    folders = Folders(workspace.store, workspace.lake, workspace.journals)
+    capital = float(config.trading.capital)
+    return results.PaperRun(
+        backtest=as_backtest(found.net, found.gross, bundle.instruments(), found.bars, capital),
+        parity=parity(found, folders, live.name),
+    )
