@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import difflib
 import hashlib
+import json
 import os
 import re
 import tomllib

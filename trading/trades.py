@@ -16,7 +16,7 @@ TRADE = np.dtype(
         for name in "instrument side opened closed lots entry_notional exit_notional fees profit purpose".split()
     ]
 )
-"""From flat to flat: ``opened`` and ``closed`` in ns, money in ledger units, ``purpose`` of the order that closed it."""
+"""From flat to flat: ``opened``, ``closed`` in ns, money in ledger units, ``purpose`` of the order that closed it."""
 
 
 def notional(instrument: Instrument, ticks: int, lots: int, up: bool) -> int:

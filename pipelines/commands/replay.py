@@ -29,9 +29,9 @@ def replay(
         state.write_bytes(content)
     core = found.state.core[0]
     typer.echo(
-        f"{len(found.content.events):,} records: {found.inputs:,} inputs led to the same {found.decisions:,} decisions; "
-        f"{found.digests} state digests confirmed\n"
-        f"equity {int(core['equity']) / MONEY:,.2f}, {int((found.state.books['position'] != 0).sum())} open positions, "
-        f"{int(core['fills']):,} fills\n"
+        f"{len(found.content.events):,} records: {found.inputs:,} inputs led to the same {found.decisions:,} decisions;"
+        f" {found.digests} state digests confirmed\n"
+        f"equity {int(core['equity']) / MONEY:,.2f}, {int((found.state.books['position'] != 0).sum())} open positions,"
+        f" {int(core['fills']):,} fills\n"
         f"state sha256 {hashlib.sha256(content).hexdigest()}"
     )

@@ -8,18 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from market.lake import Lake
 from models.ensemble import Combination, combination_for
-from models.members.protocol import Progress
 from pipelines.config import RunConfig
 from pipelines.flows.jobs import Pending, result, run, submit, was_cached
 from pipelines.progress import Stage
-from pipelines.results import Backtest, BundleInfo, RunResult
+from pipelines.results import RunResult
 from pipelines.results import Stage as StageTime
 from pipelines.stages import data as data_stage
 from pipelines.stages.artefacts import Artefact, Artefacts
@@ -116,7 +114,7 @@ def next_combination(
 @flow(
     name="train",
     flow_run_name="train {name}",
-    task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),
     validate_parameters=False,
 )
 def train_flow(
@@ -193,11 +191,3 @@ def show(outcome: RunResult) -> None:
         {"predictor": one.name, **{key: score.value for key, score in one.scores.items()}} for one in outcome.predictors
     ]
     create_table_artifact(key="predictors", table=rows)
-
-
-def replaced(outcome: RunResult, **fields: Any) -> RunResult:
-    """A result with some fields exchanged."""
-    return msgspec.structs.replace(outcome, **fields)
-
-
-__all__ = ["Backtest", "BundleInfo", "Progress", "Trained", "replaced", "train_flow"]

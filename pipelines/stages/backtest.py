@@ -95,7 +95,9 @@ def backtest_job(
         progress("trading before costs", 0.7)
         gross = trade(config, instruments, tape, config.exchange.free())
         draft.array("journal", net.journal)
-        write_document(as_backtest(net, gross, instruments, bars, float(config.trading.capital)), draft.folder, BACKTEST)
+        write_document(
+            as_backtest(net, gross, instruments, bars, float(config.trading.capital)), draft.folder, BACKTEST
+        )
 
     inputs = (
         panel_artefact.digest,
