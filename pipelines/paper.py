@@ -82,7 +82,7 @@ def run_live(path: Path, workspace: Workspace) -> str:
     return done.stdout
 
 
-def research(config: RunConfig, bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Researched:
+def research(bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Researched:
     """Score the stretch in whole arrays from the bundle's snapshot, and trade it in the compiled loop."""
     instruments, interval = bundle.instruments(), bundle.manifest.features.interval
     stream, begin = read_stream(bundle, live, workspace.lake), trade_start(bundle, live)
@@ -102,8 +102,7 @@ def research(config: RunConfig, bundle: Bundle, live: ServeConfig, workspace: Wo
         events.append(bar_events(bars[-1], one, number))
         signals.append(series_signals(series[-1], number, first, said[-1], bundle.manifest.payoff, interval))
     tape = merge(events, signals)
-    net = trade(config, instruments, tape, config.exchange)
-    gross = trade(config, instruments, tape, config.exchange.free())
+    net, gross = trade(instruments, tape, live.trading, live.exchange, interval, bundle.manifest.payoff.horizon)
     return Researched(series, firsts, said, bars, net, gross)
 
 
@@ -139,15 +138,14 @@ def parity(found: Researched, folders: Folders, name: str) -> tuple[results.Pari
     )
 
 
-def paper_run(
-    config: RunConfig, bundle: Bundle, live: ServeConfig, path: Path, workspace: Workspace
-) -> results.PaperRun:
+def summarised(found: Researched, bundle: Bundle, live: ServeConfig) -> results.Backtest:
+    """The stretch's backtest as the result's part."""
+    return as_backtest(found.net, found.gross, bundle.instruments(), found.bars, float(live.trading.capital))
+
+
+def paper_run(bundle: Bundle, live: ServeConfig, path: Path, workspace: Workspace) -> results.PaperRun:
     """Trade the stretch with the live process, and compare it with research."""
     run_live(path, workspace)
-    found = research(config, bundle, live, workspace)
+    found = research(bundle, live, workspace)
     folders = Folders(workspace.store, workspace.lake, workspace.journals)
-    capital = float(config.trading.capital)
-    return results.PaperRun(
-        backtest=as_backtest(found.net, found.gross, bundle.instruments(), found.bars, capital),
-        parity=parity(found, folders, live.name),
-    )
+    return results.PaperRun(summarised(found, bundle, live), parity(found, folders, live.name))

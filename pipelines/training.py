@@ -72,7 +72,7 @@ def train(config: RunConfig, folder: Path, workspace: Workspace, progress: Stage
     live = serve_config(config, result.run_id, _version(result))
     path = write_serve_config(live, trained.folder)
     parts["paper"]("the untouched stretch, live on paper", 0.1)
-    result = msgspec.structs.replace(result, paper=paper_run(config, bundle, live, path, workspace))
+    result = msgspec.structs.replace(result, paper=paper_run(bundle, live, path, workspace))
     parts["paper"].finish()
     result.save(trained.folder)
     report = write_report(result, trained.folder / REPORT_FILE)

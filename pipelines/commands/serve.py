@@ -49,6 +49,7 @@ def said(served: Served) -> str:
     end = "stopped" if served.stopped else "the stream ended"
     return (
         f"{end}: caught up on {served.caught_up:,} bars, traded on {served.traded:,}; so far"
-        f" {served.signals:,} signals, {served.orders:,} orders, {served.fills:,} fills; equity {served.equity / MONEY:,.2f}\n"
+        f" {served.signals:,} signals, {served.orders:,} orders, {served.fills:,} fills;"
+        f" equity {served.equity / MONEY:,.2f}\n"
         f"journal: {served.journal}"
     )

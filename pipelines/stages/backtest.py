@@ -26,7 +26,7 @@ from pipelines.stages.panel import load_panel
 from pipelines.stages.performance import as_backtest
 from pipelines.stages.tape import merge
 from trading.backtest import Outcome, run
-from trading.config import ExchangeConfig
+from trading.config import ExchangeConfig, TradingConfig
 from trading.signals import control_event, signal_events
 
 BACKTEST = "backtest.json"
@@ -61,9 +61,18 @@ def started(tape: Records) -> Records:
     return np.concatenate([control_event(Control.RESUME, int(tape["ts_recv"][0]), START), tape])
 
 
-def trade(config: RunConfig, instruments: Sequence[Instrument], tape: Records, exchange: ExchangeConfig) -> Outcome:
-    """Run one tape under a configuration."""
-    return run(instruments, config.trading, exchange, started(tape), config.data.interval_ns, config.labels.horizon)
+def trade(
+    instruments: Sequence[Instrument],
+    tape: Records,
+    trading: TradingConfig,
+    exchange: ExchangeConfig,
+    interval: int,
+    horizon: int,
+) -> tuple[Outcome, Outcome]:
+    """Run one tape after and before costs; ``interval`` in ns, ``horizon`` in bars."""
+    tape = started(tape)
+    net = run(instruments, trading, exchange, tape, interval, horizon)
+    return net, run(instruments, trading, exchange.free(), tape, interval, horizon)
 
 
 def backtest_job(
@@ -90,10 +99,10 @@ def backtest_job(
                 said = scores[fold].array(f"probability-{number}")
                 signals.append(series_signals(series, number, first, said, pays, panel.interval))
         tape = merge(events, signals)
-        progress("trading after costs", 0.3)
-        net = trade(config, instruments, tape, config.exchange)
-        progress("trading before costs", 0.7)
-        gross = trade(config, instruments, tape, config.exchange.free())
+        progress("trading after and before costs", 0.3)
+        net, gross = trade(
+            instruments, tape, config.trading, config.exchange, config.data.interval_ns, config.labels.horizon
+        )
         draft.array("journal", net.journal)
         write_document(
             as_backtest(net, gross, instruments, bars, float(config.trading.capital)), draft.folder, BACKTEST
