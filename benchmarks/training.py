@@ -67,7 +67,7 @@ def run() -> list[Result]:
     label = torch.from_numpy(data.samples.label[:WINDOWED_BARS].astype(np.float32))
 
     def windowed() -> None:
-        with deterministic(threads=2, seed=0):
+        with deterministic(threads=2):
             windowed_epoch(rows, label)
 
     return [

@@ -16,6 +16,22 @@ from models.members.scaling import Scaler
 State = tuple[Tensor, Tensor]
 
 
+class Dropout(nn.Module):
+    """Dropout from a generator of its own: other fits in the process do not disturb it, nor it them."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.kept = 1.0 - share
+        self.generator = torch.Generator()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape; unchanged in evaluation."""
+        if not self.training or self.kept == 1.0:
+            return x
+        mask = torch.empty_like(x).bernoulli_(self.kept, generator=self.generator)
+        return x * (mask / self.kept)
+
+
 class Block(nn.Module):
     """One layer: normalise, step, drop out, add."""
 
@@ -23,7 +39,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(hidden)
         self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """One layer over T bars: x (B, T, H), state two of (1, B, H)."""
@@ -53,7 +69,7 @@ class LstmNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(scaler.mean, dtype=torch.float64))  # (F,)
         self.register_buffer("scale", torch.tensor(scaler.scale, dtype=torch.float64))  # (F,)
         self.project = nn.Linear(len(scaler.mean), hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(hidden, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(hidden)
         self.head = nn.Linear(hidden, 1)
@@ -70,6 +86,11 @@ class LstmNetwork(nn.Module):
                 nn.init.zeros_(weight)
             if "bias_ih" in name:  # remember by default (Jozefowicz et al. 2015); gates are input, forget, cell, output
                 nn.init.ones_(weight.detach()[self.hidden : 2 * self.hidden])
+
+    def seed(self, seed: int) -> None:
+        """Start every dropout's generator anew."""
+        for number, module in enumerate(one for one in self.modules() if isinstance(one, Dropout)):
+            module.generator.manual_seed(seed + number)
 
     def zero_state(self, streams: int) -> State:
         """The state before the first bar."""

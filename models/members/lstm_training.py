@@ -9,6 +9,7 @@ untrained network, which says the base rate, is epoch 0: what learns nothing sta
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.members.lstm_network import LstmNetwork, State
+from models.members.scaling import Scaler
 from models.members.streams import Streams
 
 if TYPE_CHECKING:
@@ -39,23 +41,63 @@ class Curves:
     best: int = 0
 
 
+class _Settings:
+    """Torch's process-wide settings: the first fit that comes in sets them, the last one out restores them."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.inside = 0
+        self.threads = 0
+        self.before = (0, False, False)
+
+    def enter(self, threads: int) -> None:
+        """Join those inside, once they use this many threads."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.inside == 0 or self.threads == threads)
+            if self.inside == 0:
+                strict, lenient = (
+                    torch.are_deterministic_algorithms_enabled(),
+                    torch.is_deterministic_algorithms_warn_only_enabled(),
+                )
+                self.before, self.threads = (torch.get_num_threads(), strict, lenient), threads
+                torch.use_deterministic_algorithms(True)
+            torch.set_num_threads(threads)  # OpenMP keeps it for each calling thread, MKL for all
+            self.inside += 1
+
+    def leave(self) -> None:
+        """Go; the last one restores."""
+        with self.changed:
+            self.inside -= 1
+            threads, strict, lenient = self.before
+            if self.inside == 0:
+                torch.set_num_threads(threads)
+                torch.use_deterministic_algorithms(strict, warn_only=lenient)
+                self.changed.notify_all()
+
+
+_SETTINGS = _Settings()
+_BUILDING = threading.Lock()
+
+
 @contextmanager
-def deterministic(threads: int, seed: int) -> Iterator[None]:
-    """Seeded, deterministic, on a fixed number of threads; everything is as it was afterwards."""
-    before = torch.get_num_threads()
-    strict, lenient = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    with torch.random.fork_rng(devices=[]):
+def deterministic(threads: int) -> Iterator[None]:
+    """Deterministic algorithms on a fixed number of threads, also beside other fits; restored afterwards."""
+    _SETTINGS.enter(threads)
+    try:
+        yield
+    finally:
+        _SETTINGS.leave()
+
+
+def seeded_network(
+    scaler: Scaler, hidden: int, layers: int, dropout: float, base_rate: float, seed: int
+) -> LstmNetwork:
+    """A network whose weights and dropout come from a seed alone; torch's own generator is left as it was."""
+    with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(True)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-            torch.use_deterministic_algorithms(strict, warn_only=lenient)
+        network = LstmNetwork(scaler, hidden, layers, dropout, base_rate)
+    network.seed(seed)
+    return network
 
 
 class Trainer:
@@ -147,7 +189,7 @@ class Trainer:
             torch.autograd.backward(loss / self.step_weight)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_norm)
             self.optimizer.step()
-        return float(loss), (hidden.detach().float(), cell.detach().float())
+        return float(loss.detach()), (hidden.detach().float(), cell.detach().float())
 
     def _chunks(self, streams: Streams, group: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Rows (B, T, F), labels (B, T) and weights (B, T) of a group, a chunk of bars after another."""

@@ -1,8 +1,9 @@
-"""The LSTM: repeatable on any number of threads, stateful, equal to its graph, and quick to say there is nothing."""
+"""The LSTM: repeatable beside other fits, stateful, equal to its graph, and quick to say there is nothing."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from models.graph.lstm import lstm_part
 from models.members.conformance import fit, predict
 from models.members.lstm import FittedLstm, LstmConfig, LstmMember
 from models.members.lstm_network import LstmNetwork
-from models.members.lstm_training import deterministic
+from models.members.lstm_training import seeded_network
 from models.members.planted import Planted, planted, with_samples
 from models.members.protocol import FitRecord
 from models.members.scaling import Scaler
@@ -25,9 +26,8 @@ def random_network(features: int, hidden: int, seed: int = 0) -> LstmNetwork:
     """Every weight random, the head's too."""
     generator = np.random.default_rng(seed)
     scaler = Scaler(generator.normal(0, 50, features), generator.uniform(0.1, 9, features), 5.0)
-    with deterministic(1, seed):
-        network = LstmNetwork(scaler, hidden, 5, 0.1, 0.5)
-        torch.nn.init.normal_(network.head.weight, std=0.5)
+    network = seeded_network(scaler, hidden, 5, 0.1, 0.5, seed)
+    torch.nn.init.normal_(network.head.weight, std=0.5, generator=torch.Generator().manual_seed(seed))
     return network.eval()
 
 
@@ -96,14 +96,23 @@ def test_history_at_once_is_history_bar_by_bar():
         assert abs(float(torch.sigmoid(logits.double())) - history[row]) < 1e-6
 
 
+def small(seed, hidden=32, rows=600):
+    problem = planted(seed=seed, rows=rows)
+    fitted = fit(lambda: LstmMember(LstmConfig(hidden=hidden, epochs=2)), problem)
+    return predict(fitted, problem, problem.test).tobytes()
+
+
 @pytest.mark.parametrize("hidden", [32, 64])
-def test_the_result_does_not_depend_on_threads(hidden):
-    problem = planted(seed=33)
-    said = []
-    for threads in (1, 2):
-        fitted = fit(lambda: LstmMember(LstmConfig(hidden=hidden, epochs=2, threads=threads)), problem)  # noqa: B023
-        said.append(predict(fitted, problem, problem.test).tobytes())
-    assert said[0] == said[1]
+def test_the_same_seed_gives_the_same_bytes(hidden):
+    assert small(33, hidden) == small(33, hidden)
+
+
+def test_fits_and_predictions_side_by_side_do_not_disturb_each_other():
+    seeds = (33, 34, 35)
+    alone = [small(seed) for seed in seeds]
+    with ThreadPoolExecutor(len(seeds)) as pool:
+        together = list(pool.map(small, seeds))
+    assert together == alone
 
 
 def test_torch_is_left_as_it_was():
@@ -116,9 +125,8 @@ def test_torch_is_left_as_it_was():
 
 
 def test_an_untrained_network_says_the_base_rate():
-    with deterministic(1, 0):
-        network = LstmNetwork(Scaler(np.zeros(3), np.ones(3), 5.0), 8, 5, 0.1, base_rate=0.3).eval()
-        logits, _ = network(torch.randn(2, 7, 3), network.zero_state(2))
+    network = seeded_network(Scaler(np.zeros(3), np.ones(3), 5.0), 8, 5, 0.1, base_rate=0.3, seed=0).eval()
+    logits, _ = network(torch.randn(2, 7, 3), network.zero_state(2))
     assert torch.allclose(torch.sigmoid(logits), torch.tensor(0.3))
 
 
