@@ -74,11 +74,13 @@ def mul_div_up(a: int, b: int, divisor: int) -> int:
     (11, 6)
     """
     floor = mul_div(a, b, divisor)
-    if floor == OVERFLOW or floor >= LIMIT - 1:
+    if floor == OVERFLOW:
         return OVERFLOW
     # The remainder modulo 2**62 decides: it lies in [0, divisor).
     a1, a0 = a >> HALF, a & HALF_MASK
     low = (((a1 * (b & HALF_MASK) + a0 * (b >> HALF)) & HALF_MASK) << HALF) + a0 * (b & HALF_MASK)
     q1, q0 = floor >> HALF, floor & HALF_MASK
     back = (((q1 * (divisor & HALF_MASK) + q0 * (divisor >> HALF)) & HALF_MASK) << HALF) + q0 * (divisor & HALF_MASK)
-    return floor if ((low - back) & LIMB_MASK) == 0 else floor + 1
+    if ((low - back) & LIMB_MASK) == 0:
+        return floor
+    return floor + 1 if floor < LIMIT - 1 else OVERFLOW
