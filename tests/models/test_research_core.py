@@ -1,4 +1,4 @@
-"""Labels, weights, splits, combinations and scores against twins that are slow and obvious, and against scikit-learn."""
+"""Labels, weights, splits, combinations and scores against slow, obvious twins and against scikit-learn."""
 
 from __future__ import annotations
 
