@@ -74,13 +74,11 @@ MARGIN_ROWS = 4 * SLOTS
 
 
 @kernel
-def _write(core: Records, log: Records, row: int, at: int, kind: int, instrument: int) -> None:
-    """Begin a decision's record at row ``at``; its cause is the input at ``row``."""
-    state, made, cause = core[0], log[at], log[row]
-    made["seq"] = state["seq"]
-    state["seq"] += 1
-    made["ts_event"] = cause["ts_recv"]
-    made["ts_recv"] = cause["ts_recv"]
+def begin(made: Any, kind: int, instrument: int, ts_event: int, ts_recv: int) -> None:
+    """A record's first fields; everything else is zero."""
+    made["seq"] = 0
+    made["ts_event"] = ts_event
+    made["ts_recv"] = ts_recv
     made["kind"] = kind
     made["flags"] = 0
     made["instrument"] = instrument
@@ -88,6 +86,15 @@ def _write(core: Records, log: Records, row: int, at: int, kind: int, instrument
     made["p5"] = made["p6"] = made["p7"] = made["p8"] = made["p9"] = 0
     made["reserved"] = 0
     made["checksum"] = 0
+
+
+@kernel
+def _write(core: Records, log: Records, row: int, at: int, kind: int, instrument: int) -> None:
+    """Begin a decision's record at row ``at``; its cause is the input at ``row``."""
+    state, now = core[0], log[row]["ts_recv"]
+    begin(log[at], kind, instrument, now, now)
+    log[at]["seq"] = state["seq"]
+    state["seq"] += 1
 
 
 @kernel

@@ -6,6 +6,7 @@ With bars only, what happened inside a bar is unknown; every rule takes the pess
   the bar that produced the signal. Its price is the open, moved against us by half the spread, by latency
   (``(high - low) * sqrt(latency / interval)``) and by impact (``open * impact * sqrt(share of the bar's volume)``).
 - A **stop** is triggered when the bar touches it and fills at the worse of its trigger and the open, moved likewise.
+  One that finds no volume left is triggered all the same: it goes on as a market order at the next bar.
 - A **limit** order fills only when the bar trades *through* its price, at its price.
 - Within a bar market orders come first, then stops, then limits: a bar that touches stop and target is a loss.
 - All orders of a bar together take at most ``participation`` of its volume. What is left of an immediate order is
@@ -28,7 +29,7 @@ from market.events import EVENT, RATIO
 from market.instruments import Instrument
 from market.jit import kernel
 from trading.config import ExchangeConfig, ratio_units
-from trading.core import ACCEPTED, CANCEL, CANCELLED, FILL, REJECTED, SUBMIT
+from trading.core import ACCEPTED, CANCEL, CANCELLED, FILL, REJECTED, SUBMIT, begin
 from trading.core import notional_up as value_up
 from trading.exact import mul_div, mul_div_up
 from trading.layout import IOC, MARKET, SLOTS, STOP_MARKET, tick_limit
@@ -90,25 +91,11 @@ def new_exchange(instruments: Sequence[Instrument], config: ExchangeConfig, inte
 
 
 @kernel
-def _event(made: Any, kind: int, number: int, ts_event: int, ts_recv: int) -> None:
-    made["seq"] = 0
-    made["ts_event"] = ts_event
-    made["ts_recv"] = ts_recv
-    made["kind"] = kind
-    made["flags"] = 0
-    made["instrument"] = number
-    made["p0"] = made["p1"] = made["p2"] = made["p3"] = made["p4"] = 0
-    made["p5"] = made["p6"] = made["p7"] = made["p8"] = made["p9"] = 0
-    made["reserved"] = 0
-    made["checksum"] = 0
-
-
-@kernel
 def _answer(exchange: Records, outbox: Records, kind: int, number: int, now: int, client_id: int, value: int) -> None:
     """Queue an answer to the trader."""
     state = exchange[0]
     made = outbox[state["tail"]]
-    _event(made, kind, number, now, now)
+    begin(made, kind, number, now, now)
     made["p0"], made["p1"] = client_id, value
     state["tail"] += 1
 
@@ -208,6 +195,10 @@ def next_fill(exchange: Records, venues: Records, resting: Records, bar: Any, lo
         if order["client_id"] == 0:
             continue
         possible = _how(venue, order)
+        if possible == AT_STOP and venue["left"] == 0:
+            order["type"] = MARKET
+            order["time"] = bar["ts_event"]
+            continue
         if possible == NONE or (venue["left"] == 0 and order["tif"] != IOC):
             continue
         if best < 0 or possible < how or (possible == how and order["venue_id"] < resting[best]["venue_id"]):
@@ -224,7 +215,7 @@ def next_fill(exchange: Records, venues: Records, resting: Records, bar: Any, lo
         else:
             lots = min(lots, held)
     if lots == 0:
-        _event(made, CANCELLED, number, end, end)
+        begin(made, CANCELLED, number, end, end)
         made["p0"], made["p1"] = client_id, reason
         _clear(venue, order)
         return True
@@ -241,7 +232,7 @@ def next_fill(exchange: Records, venues: Records, resting: Records, bar: Any, lo
     if state["charge"] == 1:
         rate = venue["maker_fee"] if maker else venue["taker_fee"]
         fee = mul_div_up(value, rate, RATIO) if rate >= 0 else -mul_div(value, -rate, RATIO)
-    _event(made, FILL, number, when, end)
+    begin(made, FILL, number, when, end)
     made["p0"], made["p1"], made["p2"], made["p3"] = client_id, price, lots, fee
     made["p4"], made["p5"] = 1 if maker else 2, venue["next_trade"]
     venue["next_trade"] += 1
