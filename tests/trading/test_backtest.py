@@ -29,7 +29,6 @@ from tests.trading.trading_samples import (
 from trading.backtest import run
 from trading.layout import BECAUSE_DRAWDOWN, BECAUSE_OPERATOR
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -72,13 +71,13 @@ PROGRAM = """
 import sys
 from tests.trading.trading_samples import *
 from trading.backtest import run
-done = run(four_instruments(), TRADING, EXCHANGE, random_tape(9, 60), INTERVAL, HORIZON)
+done = run(four_instruments(), TRADING, EXCHANGE, random_tape(9, 250), INTERVAL, HORIZON)
 sys.stdout.buffer.write(done.journal.tobytes() + done.state.to_bytes() + done.exchange.resting.tobytes())
 """
 
 
 def test_the_interpreter_gives_the_same_bytes():
-    done = run(four_instruments(), TRADING, EXCHANGE, random_tape(9, 60), INTERVAL, HORIZON)
+    done = run(four_instruments(), TRADING, EXCHANGE, random_tape(9, 250), INTERVAL, HORIZON)
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     program = [sys.executable, "-W", "ignore", "-c", PROGRAM]
     said = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, check=True).stdout

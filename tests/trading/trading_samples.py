@@ -41,11 +41,17 @@ def instrument(symbol="AAA", kind="perpetual", **changes):
 
 def four_instruments():
     return [
-        instrument("BBB", "spot", tick="0.01", lot="0.00001", min_quantity="0.00007", min_notional="1500"),
-        instrument("CCC", tick="0.0000007", lot="13", min_quantity="13", max_quantity="130000000000", maker_fee="-0.0001"),
-        instrument("DDD", tick="0.05", lot="0.003", min_quantity="0.003", max_quantity="300000", contract_multiplier="0.1"),
-        instrument("EEE", "spot", tick="0.03", lot="0.7", min_quantity="0.7", max_quantity="7000000", taker_fee="0.00037"),
-    ]  # fmt: skip
+        instrument("BBB", "spot", lot="0.00001", min_quantity="0.00007", min_notional="1500"),
+        instrument(
+            "CCC", tick="0.0000007", lot="13", min_quantity="13", max_quantity="130000000000", maker_fee="-0.0001"
+        ),
+        instrument(
+            "DDD", tick="0.05", lot="0.003", min_quantity="0.003", max_quantity="300000", contract_multiplier="0.1"
+        ),
+        instrument(
+            "EEE", "spot", tick="0.03", lot="0.7", min_quantity="0.7", max_quantity="7000000", taker_fee="0.00037"
+        ),
+    ]
 
 
 PRICES = (4_000_000, 700, 30_000, 123)
@@ -257,7 +263,7 @@ class Auditor:
         self.sent[client] = self.live[client] = order
 
     def fill(self, number, fields, one, next_bar):
-        client, price, lots, fee, liquidity, trade = fields[:6]
+        client, price, lots, fee, liquidity = fields[:5]
         order = self.live[client]
         side, purpose, rule = order["side"], order["purpose"], self.rules[number]
         assert number == order["number"]
