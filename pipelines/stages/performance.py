@@ -39,7 +39,7 @@ def last_of_each(time: Times, length: int) -> Times:
     Examples
     --------
     >>> last_of_each(np.array([1, 4, 5, 11, 12]), 5).tolist()
-    [1, 2, 4]
+    [2, 4]
     """
     cell = (time - 1) // length
     return np.flatnonzero(np.append(cell[1:] != cell[:-1], True))

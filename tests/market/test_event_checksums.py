@@ -46,7 +46,7 @@ def test_the_record_is_sixteen_words_without_holes():
 
 
 def test_decisions_are_told_from_inputs_by_their_kind():
-    decided = {Kind.SUBMIT_ORDER, Kind.CANCEL_ORDER, Kind.ORDER_DENIED, Kind.STATE_DIGEST}
+    decided = {Kind.SUBMIT_ORDER, Kind.CANCEL_ORDER, Kind.ORDER_DENIED, Kind.STATE_DIGEST, Kind.TRADING_STATE}
     assert {kind for kind in Kind if kind >= 32} == decided
 
 
