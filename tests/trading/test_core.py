@@ -1,0 +1,279 @@
+"""The core told things by hand: what it decides, what it books, what it refuses (`test_rules` has the simpler ones)."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+
+from market.events import EVENT, Control, Kind
+from market.instruments import Instrument
+from tests.trading.trading_samples import BEGIN, HORIZON, INTERVAL, bar, control, event, instrument, signal
+from trading import layout
+from trading.config import DecisionConfig, RiskConfig, SizingConfig, TradingConfig
+from trading.core import rows_needed, step
+from trading.errors import LimitError
+
+SIZING = SizingConfig(volatility_target=10, max_weight=0.2)
+TRADING = TradingConfig(risk=RiskConfig(drawdown=1.0), sizing=SIZING)
+CASH = 10_000 * 10**8
+
+
+class Core:
+    """A core that is told things by hand."""
+
+    def __init__(self, trading=TRADING, *rules: Instrument, begun=True):
+        rules = rules or (instrument(),)
+        self.state = layout.new_core(rules, trading, INTERVAL, HORIZON)
+        self.log = np.zeros(rows_needed(len(rules)) + 1, EVENT)
+        if begun:
+            self.tell(control(-1, Control.RESUME))
+            for number in range(len(rules)):
+                self.tell(bar(0, 10_000, 10_000, 10_000, 10_000, 10**6, number))
+
+    def __getattr__(self, name):
+        return self.state.core[name][0]
+
+    def tell(self, told):
+        self.log[0] = told[0]
+        return self.log[1 : step(self.state.core, self.state.books, self.state.orders, self.log, 0)].copy()
+
+    def fill(self, client, price, lots, trade, fee=0, number=0, now=BEGIN + INTERVAL):
+        return self.tell(event(Kind.FILL, now, number, p0=client, p1=price, p2=lots, p3=fee, p4=2, p5=trade))
+
+    def position(self, number=0):
+        return int(self.state.books["position"][number])
+
+    def check(self):
+        """The equity and the gross are those of cash, positions and marks."""
+        books = self.state.books
+        worth = books["position"] * books["mark"] * books["numerator"]
+        assert self.equity == self.cash + worth.sum()
+        assert self.gross == abs(worth).sum() + books["reserved"].sum()
+
+
+def entered(side=1, parts=(20_000,)):
+    core = Core()
+    core.tell(signal(0, 0.5 + side * 0.4))
+    return core, [core.fill(1, 10_000, lots, number + 1) for number, lots in enumerate(parts)]
+
+
+def kinds(made):
+    return [(Kind(int(one["kind"])), int(one["p6" if one["kind"] == 32 else "p1"])) for one in made]
+
+
+def size(probability=0.9, volatility=0.01, sizing=SIZING, **changes):
+    made = Core(msgspec.structs.replace(TRADING, sizing=sizing, **changes)).tell(
+        signal(0, probability, 1.0, 0.05, volatility)
+    )
+    return int(made["p4"][0]) if len(made) else 0
+
+
+def test_the_expected_gain_must_exceed_the_costs():
+    decision = DecisionConfig(margin=0.002, slippage=0.0003)
+    cost = 2 * (0.0005 + 0.0003) + 0.002
+    for side in (1, -1):
+        for move, acts in ((cost / 0.2 * 1.00001, True), (cost / 0.2 * 0.99999, False)):
+            made = Core(msgspec.structs.replace(TRADING, decision=decision)).tell(signal(0, 0.5 + side * 0.1, move))
+            assert len(made) == acts
+            assert not acts or made["p1"][0] == side
+    assert size(0.5, decision=DecisionConfig(margin=1.0)) == 0
+
+
+def test_sizes():
+    annual = 0.01 * math.sqrt(365.25 * 86_400e9 / INTERVAL)
+    half = SizingConfig(volatility_target=0.5, full_bet=0.4, max_weight=1)
+    assert size(0.9, sizing=half) == math.floor(0.5 / annual * 10_000 / 100 * 1000)
+    assert size(0.6, sizing=half) == math.floor(0.5 / annual * 0.5 * 10_000 / 100 * 1000)
+    assert size(0.4, sizing=half) == size(0.6, sizing=half)
+    assert size(0.9) == 20_000
+    assert size(0.9, risk=RiskConfig(leverage=0.1)) == 10_000
+
+
+def test_leverage_and_cash_leave_room_for_the_rest():
+    rules = [instrument(name, "spot") for name in "AB"]
+    core = Core(msgspec.structs.replace(TRADING, sizing=SizingConfig(volatility_target=10, max_weight=0.8)), *rules)
+    first, second = (core.tell(signal(0, number=number))[0] for number in (0, 1))
+    assert first["p4"] == 80_000
+    assert second["p4"] == math.floor((10_000 - 8_000 * 1.01) / 1.01 / 0.1)
+    assert core.cash == CASH
+    core.check()
+
+
+def denial(trading, rule):
+    core = Core(trading, rule, begun=False)
+    core.tell(control(-1, Control.RESUME))
+    core.tell(bar(0, 1, 1, 1, 1, 10**6))
+    (made,) = core.tell(signal(0, volatility=1e-6))
+    assert made["kind"] == Kind.ORDER_DENIED
+    assert (core.denials, core.orders, core.gross) == (1, 0, 0)
+    assert made["p4"] == 3  # the signal's seq
+    return int(made["p1"]), int(made["p2"]), int(made["p3"])
+
+
+def test_an_entry_without_cash_is_denied():
+    poor = TradingConfig(capital="0.000001", sizing=SizingConfig(volatility_target=10, full_bet=0.001, max_weight=100))
+    rule = instrument("A", "spot", tick="1", lot="0.00000000001", min_quantity="0.00000000001", max_quantity="1")
+    assert denial(poor, rule) == (layout.DENY_CASH, 100, 100)  # 99.009 units, rounded up, and a hundredth more
+
+
+def test_a_notional_beyond_exact_arithmetic_is_denied():
+    rich = TradingConfig(
+        capital="1000000000", risk=RiskConfig(leverage=100), sizing=SizingConfig(volatility_target=10, max_weight=100)
+    )
+    rule = instrument(tick="1", lot="1", min_quantity="1", max_quantity="100000000000")
+    assert denial(rich, rule) == (layout.DENY_OVERFLOW, 10**11, 10**11)
+
+
+@pytest.mark.parametrize("field", ["order_notional", "position_notional", "gross_notional"])
+def test_a_limit_is_met_to_the_unit(field):
+    for money, acts in (("2000", True), ("1999.99999999", False)):
+        made = Core(msgspec.structs.replace(TRADING, risk=RiskConfig(**{field: money}))).tell(signal(0))
+        assert (made["kind"] == [Kind.SUBMIT_ORDER if acts else Kind.ORDER_DENIED]).all()
+        assert acts or made[["p2", "p3"]].tolist() == [(2_000 * 10**8, 2_000 * 10**8 - 1)]
+
+
+def test_the_gross_limit_counts_what_is_on_its_way():
+    risk = RiskConfig(gross_notional="3999.99999999")
+    core = Core(msgspec.structs.replace(TRADING, risk=risk), instrument("A"), instrument("B"))
+    core.tell(signal(0))
+    (made,) = core.tell(signal(0, number=1))
+    assert (made["p1"], made["p2"]) == (layout.DENY_GROSS_NOTIONAL, 4_000 * 10**8)
+    core.fill(1, 10_000, 20_000, 1)
+    (made,) = core.tell(signal(0, number=1))
+    assert (made["p1"], made["p2"]) == (layout.DENY_GROSS_NOTIONAL, 4_000 * 10**8)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_each_part_of_an_entry_is_protected_and_booked(side):
+    core, made = entered(side, (3_000, 10_000, 7_000))
+    for lots, decisions in zip((3_000, 10_000, 7_000), made, strict=True):
+        stop, target = decisions
+        assert (stop["p6"], stop["p2"], stop["p4"], stop["p1"]) == (layout.STOP, layout.STOP_MARKET, lots, -side)
+        assert (target["p6"], target["p2"], target["p4"], target["p8"]) == (layout.TARGET, layout.LIMIT_ORDER, lots, 1)
+        below, above = round(10_000 * math.exp(-0.05)), round(10_000 * math.exp(0.05))
+        assert (stop["p9"], target["p3"]) == ((below, above) if side > 0 else (above, below))
+    assert core.position() == side * 20_000
+    assert core.cash == CASH - side * 2_000 * 10**8
+    core.check()
+
+
+def test_barriers_stay_a_tick_away_and_above_zero():
+    for price, barrier, expected in ((10_000, 0.0, (9_999, 10_001)), (2, 30.0, (1, None)), (1, 0.1, (1, 2))):
+        core = Core()
+        core.tell(signal(0, barrier=max(barrier, 1e-9)))
+        stop, target = core.fill(1, price, 5, 1)
+        assert stop["p9"] == expected[0]
+        assert expected[1] is None or target["p3"] == expected[1]
+
+
+def test_flat_cancels_the_rest_and_only_once():
+    core, _ = entered()
+    core.tell(event(Kind.ORDER_ACCEPTED, BEGIN, p0=2, p1=70))
+    made = core.fill(2, 9_500, 20_000, 2)
+    assert kinds(made) == [(Kind.CANCEL_ORDER, layout.TARGET)]
+    assert core.state.books["working"][0] == 1
+    assert not len(core.tell(signal(0)))  # the cancel is not confirmed: not idle
+    core.tell(event(Kind.ORDER_CANCELLED, BEGIN, p0=3, p1=3))
+    assert (core.state.orders["status"] == layout.FREE).all()
+    assert core.gross == 0
+    assert len(core.tell(signal(0))) == 1
+    core.check()
+
+
+def test_a_target_that_fills_while_it_is_cancelled_is_booked():
+    core, _ = entered()
+    core.fill(2, 9_500, 20_000, 2)
+    assert not len(core.fill(3, 10_500, 20_000, 3))
+    assert (core.position(), core.violations) == (-20_000, 0)
+    core.check()
+
+
+def test_the_last_stop_lost_means_one_exit_whatever_the_state():
+    for action in (Control.RESUME, Control.HALT, Control.REDUCE):
+        core, _ = entered(1, (3_000, 17_000))
+        core.tell(control(1, action))
+        assert not len(core.tell(event(Kind.ORDER_REJECTED, BEGIN, p0=2)))
+        (exit_,) = core.tell(event(Kind.ORDER_CANCELLED, BEGIN, p0=4))
+        assert (exit_["p6"], exit_["p4"], exit_["p1"]) == (layout.EXIT, 20_000, -1)
+        assert not len(core.tell(bar(50, 10_000, 10_000, 10_000, 10_000, 10**6)))  # one exit is enough
+
+
+def test_an_exit_that_ends_early_is_sent_again_at_the_next_bar():
+    core, _ = entered()
+    late = [bar(place, 10_000, 10_000, 10_000, 10_000, 1) for place in (HORIZON - 1, HORIZON, HORIZON + 1)]
+    assert not len(core.tell(late[0]))
+    assert kinds(core.tell(late[1])) == [(Kind.SUBMIT_ORDER, layout.EXIT)]
+    assert not len(core.tell(late[2]))
+    core.tell(event(Kind.ORDER_CANCELLED, BEGIN, p0=4))
+    assert kinds(core.tell(late[2])) == [(Kind.SUBMIT_ORDER, layout.EXIT)]
+
+
+@pytest.mark.parametrize("action", [Control.HALT, Control.REDUCE])
+def test_halting_takes_entries_back_and_keeps_protection(action):
+    core = Core(TRADING, instrument("A"), instrument("B"))
+    core.tell(signal(0))
+    core.fill(1, 10_000, 20_000, 1)
+    core.tell(signal(0, number=1))
+    state, cancel = core.tell(control(1, action))
+    assert (state["kind"], cancel["kind"], cancel["instrument"]) == (Kind.TRADING_STATE, Kind.CANCEL_ORDER, 1)
+    core.tell(event(Kind.ORDER_CANCELLED, BEGIN, 1, p0=int(cancel["p0"])))
+    core.check()
+    assert not len(core.tell(control(1, action)))
+    assert not len(core.tell(signal(0, number=1)))
+    late = core.tell(bar(50, 10_000, 10_000, 10_000, 10_000, 1))
+    assert kinds(late) == ([] if action == Control.HALT else [(Kind.SUBMIT_ORDER, layout.EXIT)])
+
+
+@pytest.mark.parametrize(
+    ("client", "price", "lots", "reason"),
+    [
+        (99, 10_000, 5, layout.BECAUSE_UNKNOWN_ORDER),
+        (2, 10_000, 20_001, layout.BECAUSE_OVERFILL),
+        (2, 0, 5, layout.BECAUSE_OVERFILL),
+        (2, 10_000, 0, layout.BECAUSE_OVERFILL),
+        (2, 10_000, -5, layout.BECAUSE_OVERFILL),
+        (2, 2**60, 5, layout.BECAUSE_OVERFILL),
+    ],
+)
+def test_a_fill_that_cannot_be_ours_halts_and_is_not_booked(client, price, lots, reason):
+    core, _ = entered()
+    before = core.state.core.copy(), core.state.books.copy(), core.state.orders.copy()
+    (made,) = core.fill(client, price, lots, 2, fee=10)
+    assert (made["kind"], made["p0"], made["p1"]) == (Kind.TRADING_STATE, layout.HALTED, reason)
+    for field in ("cash", "equity", "fees", "gross", "fills"):
+        assert core.state.core[field] == before[0][field]
+    assert core.violations == 1
+    assert core.state.books.tobytes() == before[1].tobytes()
+    assert core.state.orders.tobytes() == before[2].tobytes()
+    assert not len(core.fill(client, price, lots, 2, fee=10))
+    assert (core.violations, core.trading_state) == (2, layout.HALTED)
+
+
+@pytest.mark.parametrize("trade", [1, 0, -5])
+def test_a_fill_told_again_changes_only_its_count(trade):
+    core, _ = entered()
+    before = core.state.core.copy()
+    assert not len(core.fill(2, 9_500, 20_000, trade, fee=3))
+    before["duplicates"] += 1
+    before["seq"] += 1
+    assert core.state.core.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize(("side", "rate", "flow"), [(1, 1450, -15), (1, -1450, 14), (-1, 1450, 14), (-1, -1450, -15)])
+def test_funding_is_rounded_against_us(side, rate, flow):
+    core = Core(TRADING, instrument(tick="0.00000001"))
+    core.tell(signal(0, 0.5 + side * 0.4))
+    core.fill(1, 10_000, 1_000_003, 1)
+    before = core.cash, core.equity
+    assert not len(core.tell(event(Kind.FUNDING, BEGIN, p0=rate, p1=10_000)))  # 14.5000435 units
+    assert (core.cash, core.equity) == (before[0] + flow, before[1] + flow)
+
+
+def test_an_instrument_beyond_exact_arithmetic_is_refused():
+    huge = {"lot": "1", "min_quantity": "1", "max_quantity": "1"}
+    assert layout.tick_limit(instrument(tick="23058430092.13693951", **huge)) == 2
+    with pytest.raises(LimitError, match="AAA: one tick"):
+        Core(TRADING, instrument(tick="23058430092.13693952", **huge))
