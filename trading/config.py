@@ -59,6 +59,7 @@ class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``order_notional`` and ``position_notional`` (money, per instrument) and ``gross_notional`` (money, all instruments)
     are absolute; ``leverage`` bounds the gross notional by equity. ``orders_per_minute`` counts submissions by event
     time. ``drawdown`` below the equity's peak switches to REDUCING: positions run off under their stops, none is
+    opened.
     """
 
     order_notional: str = "100000"
@@ -125,7 +126,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``latency_ms`` from decision to the venue, ``half_spread`` and ``impact`` fractions of the price (impact at the
     whole bar's volume, growing with the root of the share), ``participation`` the largest share of a bar's volume
-    that one order takes, ``fees`` whether the instruments' fees are charged.
+    that all its orders take together, ``fees`` whether the instruments' fees are charged.
     """
 
     latency_ms: float = 50.0

@@ -25,7 +25,7 @@ FED = (Kind.BAR, Kind.SIGNAL, Kind.FUNDING, Kind.TIMER, Kind.CONTROL, Kind.GAP, 
 class PaperSession:
     """A trader and a simulated exchange behind a journal. Give the journal's bytes and state of `trading.backtest.run`.
 
-    Made by `create` or `resume`; a context manager.
+    Made by `create` or `resume`; ended by `close`.
     """
 
     def __init__(self, header: SessionHeader, journal: Journal) -> None:
@@ -122,10 +122,19 @@ class PaperSession:
         return written
 
     def close(self) -> None:
-        """Write the state's digest, and close the journal."""
+        """Write the state's digest, and close the journal.
+
+        Behind a bar that a crash cut off, and that was not fed again, nothing may be written: not the digest either.
+        """
+        try:
+            if not len(self._written):
+                self._write_digest()
+        finally:
+            self.journal.close()
+
+    def _write_digest(self) -> None:
         last = int(self.state.core["last_time"][0])
         digest = np.zeros(1, EVENT)
         digest["kind"], digest["ts_event"], digest["ts_recv"] = Kind.STATE_DIGEST, last, last
         digest["p0"], digest["p1"] = self.state.digest(), self.journal.count
         self.feed(digest)
-        self.journal.close()

@@ -50,6 +50,9 @@ def _replay(
     row = place[0]
     last = words.shape[1] - 1
     while row < journal.shape[0]:
+        if journal[row]["kind"] >= DECISIONS and journal[row]["kind"] != DIGEST:
+            place[0] = row
+            return DIFFERENT
         log[0] = journal[row]
         stop = step(core, books, orders, log, 0)
         place[1] += 1
@@ -61,10 +64,9 @@ def _replay(
                 if made[number, column] != words[row + number, column]:
                     place[0] = row + number
                     return DIFFERENT
-        kind = journal[row]["kind"]
         row += stop
         place[0] = row
-        if row < journal.shape[0] and journal[row]["kind"] == DIGEST and kind != DIGEST:
+        if row < journal.shape[0] and journal[row]["kind"] == DIGEST:
             return AT_DIGEST
     return DONE
 
