@@ -50,7 +50,7 @@ def average_uniqueness(start: NDArray[np.int64], t1: NDArray[np.int64]) -> NDArr
     concurrency = np.cumsum(change)[:-1]
     share = np.divide(np.diff(times), concurrency, out=np.zeros(len(times) - 1), where=concurrency > 0)
     integral = np.concatenate([[0.0], np.cumsum(share)])
-    found: NDArray[np.float64] = (integral[last] - integral[first]) / (t1 - start)
+    found: NDArray[np.float64] = np.minimum((integral[last] - integral[first]) / (t1 - start), 1.0)
     return found
 
 
