@@ -109,8 +109,8 @@ class PurgedWalkForward:
         self._check()
         first, stop = int(self.t0.min()), int(self.t0.max()) + 1
         begin = first + self.train_length + self.gap
-        edges = begin + (stop - begin) * np.arange(self.n_splits + 1) // self.n_splits
-        folds = [self._fold(k, first, int(edges[k]), int(edges[k + 1])) for k in range(self.n_splits)]
+        edges = [begin + (stop - begin) * k // self.n_splits for k in range(self.n_splits + 1)]
+        folds = [self._fold(k, first, edges[k], edges[k + 1]) for k in range(self.n_splits)]
         for fold in folds:
             for what, index in (("training", fold.train), ("test", fold.test)):
                 if len(index) == 0:
