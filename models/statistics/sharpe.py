@@ -10,18 +10,24 @@ Floats = NDArray[np.float64]
 EULER = 0.5772156649015329
 
 
+def varies(returns: Floats) -> bool:
+    """Whether two returns differ; the variance of equal ones can be above zero by rounding."""
+    return len(returns) > 1 and float(np.ptp(returns)) > 0 and float(np.var(returns)) > 0
+
+
 def sharpe_ratio(returns: Floats) -> float:
     """Mean over standard deviation (with n − 1) of returns per period; NaN if they do not vary."""
-    deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
-    return float(np.mean(returns)) / deviation if deviation > 0 else float("nan")
+    if not varies(returns):
+        return float("nan")
+    return float(np.mean(returns)) / float(np.std(returns, ddof=1))
 
 
 def moments(returns: Floats) -> tuple[float, float]:
-    """Skewness and raw kurtosis (3 for a normal distribution)."""
+    """Skewness and raw kurtosis (3 for a normal distribution); NaN if the returns do not vary."""
+    if not varies(returns):
+        return float("nan"), float("nan")
     centred = returns - returns.mean()
     variance = float(np.mean(centred**2))
-    if variance == 0:
-        return float("nan"), float("nan")
     return float(np.mean(centred**3)) / variance**1.5, float(np.mean(centred**4)) / variance**2
 
 
@@ -81,10 +87,10 @@ def robust_error(returns: Floats, lags: int) -> float:
     lags
         Lags of autocorrelation taken into account.
     """
+    if not varies(returns):
+        return float("nan")
     count = len(returns)
     mean, variance = float(returns.mean()), float(returns.var())
-    if count < 2 or variance == 0:
-        return float("nan")
     sharpe = mean / variance**0.5
     influence = (returns - mean) / variance**0.5 - sharpe / 2.0 * ((returns - mean) ** 2 / variance - 1.0)
     total = float(influence @ influence)
