@@ -69,6 +69,8 @@ CONTROL_HALT, CONTROL_RESUME, CONTROL_REDUCE = 1, 2, 3
 MINUTE = 60_000_000_000
 ENTRY_RESERVE = 1.01
 """Cash kept for an entry, over its notional at the mark: the price may move before it fills."""
+FAR = 60.0
+"""A barrier, as a log return, beyond which every price lies off the scale."""
 MARGIN_ROWS = 4 * SLOTS
 """Rows that must be free behind the input row: no event causes more decisions."""
 
@@ -324,8 +326,8 @@ def _lots(core: Records, books: Records, number: int, probability: float, volati
     money = min(weight * equity, room)
     if book["spot"] == 1:
         money = min(money, _available(core, books) / ENTRY_RESERVE)
-    lots = math.floor(money * float(book["denominator"]) / (float(book["mark"]) * float(book["numerator"])))
-    return int(min(max(lots, 0.0), float(book["max_lots"])))
+    lots = money * float(book["denominator"]) / (float(book["mark"]) * float(book["numerator"]))
+    return math.floor(min(max(lots, 0.0), float(book["max_lots"])))
 
 
 @kernel
@@ -396,8 +398,8 @@ def _protect(
     """A stop and a target for a fill of an entry; the next free row."""
     book = books[number]
     side = -1 if book["position"] > 0 else 1
-    reach = math.exp(float(book["barrier"]) / RATIO)
-    above = math.floor(float(price) * reach + 0.5)
+    reach = math.exp(min(float(book["barrier"]) / RATIO, FAR))
+    above = math.floor(min(float(price) * reach + 0.5, float(book["tick_limit"])))
     below = math.floor(float(price) / reach + 0.5)
     above = min(max(above, price + 1), book["tick_limit"])
     below = max(min(below, price - 1), 1)

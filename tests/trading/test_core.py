@@ -169,6 +169,23 @@ def test_barriers_stay_a_tick_away_and_above_zero():
         assert expected[1] is None or target["p3"] == expected[1]
 
 
+@pytest.mark.parametrize("barrier", [40.0, 50.0, 1_000.0, 1e6])
+def test_a_barrier_out_of_reach_is_the_end_of_the_scale(barrier):
+    core = Core()
+    core.tell(signal(0, barrier=barrier))
+    stop, target = core.fill(1, 10_000, 5, 1)
+    assert (stop["p9"], target["p3"]) == (1, core.state.books["tick_limit"][0])
+
+
+def test_a_size_beyond_int64_is_the_largest():
+    tiny = instrument(tick="0.00000001", lot="0.000000000000001", min_quantity="0.000000000000001", max_quantity="1")
+    core = Core(TRADING, tiny, begun=False)
+    core.tell(control(-1, Control.RESUME))
+    core.tell(bar(0, 1, 1, 1, 1, 10**6))
+    (order,) = core.tell(signal(0))
+    assert (order["kind"], order["p4"]) == (Kind.SUBMIT_ORDER, 10**15)
+
+
 def test_flat_cancels_the_rest_and_only_once():
     core, _ = entered()
     core.tell(event(Kind.ORDER_ACCEPTED, BEGIN, p0=2, p1=70))
