@@ -14,6 +14,7 @@ from trading import layout
 from trading.backtest import run
 from trading.config import ExchangeConfig, RiskConfig, SizingConfig, TradingConfig
 from trading.core import rows_needed, step
+from trading.errors import TapeError
 from trading.signals import control_event, signal_events
 
 INTERVAL, HORIZON = 60_000_000_000, 5
@@ -258,3 +259,12 @@ def test_a_halted_core_opens_nothing():
     core.tell(flat_bar(0))
     assert len(core.tell(signal(0))) == 0
     assert core.state.core["ignored"][0] == 1
+
+
+def test_a_tape_out_of_order_or_of_strangers_is_refused():
+    with pytest.raises(TapeError, match="event 2 of the tape is earlier"):
+        traded(flat_bar(1), flat_bar(0))
+    stranger = flat_bar(1)
+    stranger["instrument"] = 9
+    with pytest.raises(TapeError, match="instrument 9"):
+        traded(flat_bar(0), stranger)
