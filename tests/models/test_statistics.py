@@ -280,7 +280,7 @@ def test_the_robust_error_is_the_spread_of_sharpe_ratios(memory):
     returns[:, 0] = noise[:, 0]
     for k in range(1, 600):
         returns[:, k] = memory * returns[:, k - 1] + noise[:, k]
-    returns += 0.2
+    returns += 1.5
     spread = np.std([sharpe_ratio(one) for one in returns])
     estimate = np.mean([robust_error(one, 15 if memory else 0) for one in returns])
     assert estimate == pytest.approx(spread, rel=0.1)
