@@ -326,8 +326,9 @@ def _lots(core: Records, books: Records, number: int, probability: float, volati
     money = min(weight * equity, room)
     if book["spot"] == 1:
         money = min(money, _available(core, books) / ENTRY_RESERVE)
-    lots = money * float(book["denominator"]) / (float(book["mark"]) * float(book["numerator"]))
-    return math.floor(min(max(lots, 0.0), float(book["max_lots"])))
+    lots: float = money * float(book["denominator"]) / (float(book["mark"]) * float(book["numerator"]))
+    whole: int = math.floor(min(max(lots, 0.0), float(book["max_lots"])))
+    return whole
 
 
 @kernel
