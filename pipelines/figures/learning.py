@@ -12,7 +12,8 @@ STYLES = (BLUE, ORANGE, "#009e73", "#cc79a7")
 
 
 def learning(curves: tuple[LearningCurve, ...]) -> Figure:
-    """One panel a member; curves of one name share a colour; the final refit is drawn in ink."""
+    """One panel a member; losses of one name share a colour; the final refit is drawn in ink."""
+    curves = tuple(one for one in curves if one.name.endswith("loss"))
     members = list(dict.fromkeys(one.member for one in curves))
 
     def paint(figure: Figure) -> None:
@@ -31,8 +32,9 @@ def learning(curves: tuple[LearningCurve, ...]) -> Figure:
                         alpha=1.0 if final else 0.6,
                         label=name if number == 0 else None,
                     )
-            axes.set(title=member, xlabel="step")
-            axes.legend(loc="upper right")
+            axes.set_title(member, pad=34)
+            axes.set_xlabel("step")
+            axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
         panels[0].set_ylabel("loss, nats per decision")
 
     return draw(2.9, paint)
