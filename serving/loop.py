@@ -31,6 +31,8 @@ from trading.paper import PaperSession
 
 Notice = Callable[[str], None]
 STATUS_EVERY_NS = 100_000_000
+POLL = 0.05
+"""Seconds between two looks at the status block's requests while a bar is awaited."""
 STARTED = "paper session started"
 
 
@@ -132,12 +134,10 @@ class TradingLoop:
         pace = Pace(self.config.source.speed)
         try:
             for arrival in stream:
-                self._obey(arrival.end)
-                if should_stop():
-                    stopped = True
+                fresh = arrival.end > self.trade_from and not self.position.covers(arrival)
+                stopped = self._await(arrival.end, pace if fresh else Pace(0.0), should_stop)
+                if stopped:
                     break
-                if arrival.end > self.trade_from and not self.position.covers(arrival):
-                    pace.wait(arrival.end)
                 self._take(arrival)
         finally:
             self._show(force=True)
@@ -148,6 +148,18 @@ class TradingLoop:
         core = self.session.state.core[0]
         counts = (int(core["signals"]), int(core["orders"]), int(core["fills"]), int(core["equity"]))
         return Served(self._caught_up, self._traded, *counts, self.session.journal.folder, stopped)
+
+    def _await(self, end: int, pace: Pace, should_stop: Callable[[], bool]) -> bool:
+        """Wait until a bar is due and obey the operator meanwhile; whether to stop."""
+        while True:
+            self._obey(min(end, pace.moment(end)))
+            if should_stop():
+                return True
+            left = pace.left(end)
+            if left <= 0:
+                return False
+            time.sleep(min(left, POLL))
+            self._show()
 
     def _take(self, arrival: Arrival) -> None:
         score = self.predictor.observe(self.symbols[arrival.number], arrival.bar)
@@ -179,6 +191,8 @@ class TradingLoop:
         self.session.journal.sync()
 
     def _obey(self, now: int) -> None:
+        if self.session.awaits_bar:
+            return
         asked = self.status.take_request()
         if asked is None:
             return
@@ -204,22 +218,26 @@ class TradingLoop:
 
 
 class Pace:
-    """Waits so that a recorded stream goes by at ``speed`` times real time; 0 never waits."""
+    """The clock of a recorded stream that goes by at ``speed`` times real time; at 0 everything is due at once."""
 
     def __init__(self, speed: float) -> None:
         self._speed = speed
         self._origin: tuple[int, int] | None = None
 
-    def wait(self, moment: int) -> None:
-        """Wait until ``moment`` (ns, of the stream) is due."""
+    def moment(self, first: int) -> int:
+        """The stream's time now, ns; its clock starts at ``first`` when first asked, and at speed 0 stands there."""
         if self._speed == 0:
-            return
+            return first
         now = time.monotonic_ns()
         if self._origin is None:
-            self._origin = (moment, now)
-        due = self._origin[1] + (moment - self._origin[0]) / self._speed
-        if due > now:
-            time.sleep((due - now) / 1e9)
+            self._origin = (first, now)
+        return self._origin[0] + int((now - self._origin[1]) * self._speed)
+
+    def left(self, moment: int) -> float:
+        """Seconds until ``moment`` (ns, of the stream) is due; zero or less when it is."""
+        if self._speed == 0:
+            return 0.0
+        return (moment - self.moment(moment)) / self._speed / 1e9
 
 
 def open_session(folder: Path, header: SessionHeader, notice: Notice) -> tuple[PaperSession, Position]:

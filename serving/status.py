@@ -1,7 +1,8 @@
 """The status block: a small memory-mapped file through which the outside sees the loop and can stop it.
 
 The loop writes; others read. One word goes the other way: ``request``, a `market.events.Control` that the
-loop obeys before its next event. A reader needs no lock: every field is one aligned word, and the
+loop obeys before its next event. A block appears whole or not at all, and a new one never changes the
+bytes under those who still read the old. A reader needs no lock: every field is one aligned word, and the
 ``version`` counter is odd while the loop writes, so that a reader can tell a torn read and try again.
 """
 
@@ -56,10 +57,12 @@ class StatusBlock:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._block = _map(path, "w+")
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        self._block = _map(scratch, "w+")
         self._block["magic"] = MAGIC
         self._block["pid"] = os.getpid()
         self._block["started"] = time.time_ns()
+        scratch.replace(path)
         self._taken = 0
 
     def write(self, **fields: int) -> None:
@@ -116,7 +119,7 @@ def read_status(path: Path) -> dict[str, int]:
 
 
 def request(path: Path, control: Control) -> int:
-    """Ask the loop for something; it obeys before its next event.
+    """Ask the loop for something; it obeys before its next event, and while it waits for one.
 
     Returns
     -------

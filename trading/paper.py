@@ -69,14 +69,18 @@ class PaperSession:
             raise
         return session
 
+    @property
+    def awaits_bar(self) -> bool:
+        """Whether a crash cut a bar off behind its fills: until it is fed again, nothing else can be."""
+        return bool(len(self._written))
+
     def _catch_up(self, events: Records) -> None:
         at = 0
         while at < len(events):
             behind = np.flatnonzero(np.isin(events["kind"][at:], FED))
             if not len(behind):
-                self._written = events[
-                    at:
-                ]  # fills of a bar that the crash cut off: the bar, fed again, gives them again
+                # Fills of a bar that the crash cut off: the bar, fed again, gives them again.
+                self._written = events[at:]
                 return
             made = self._advance(events[at + behind[0] :][:1])
             known = events[at : at + len(made)]
@@ -113,7 +117,7 @@ class PaperSession:
             If they cannot be written; the session must stop then.
         """
         made = self._advance(event)
-        if len(self._written):
+        if self.awaits_bar:
             self._check(made, self._written)
             made, self._written = made[len(self._written) :], self._written[:0]
         written = self.journal.append(made)
@@ -127,7 +131,7 @@ class PaperSession:
         Behind a bar that a crash cut off, and that was not fed again, nothing may be written: not the digest either.
         """
         try:
-            if not len(self._written):
+            if not self.awaits_bar:
                 self._write_digest()
         finally:
             self.journal.close()

@@ -61,4 +61,4 @@ def ask(workspace: Path, name: str | None, control: Control) -> None:
         if not is_alive(status):
             raise PipelineError(f"the live process of {path.stem} ended before it obeyed")
         time.sleep(0.02)
-    raise PipelineError(f"{path.stem} has not obeyed within {PATIENCE:.0f} s; it obeys before its next bar")
+    raise PipelineError(f"{path.stem} has not obeyed within {PATIENCE:.0f} s: look at its heartbeat with `bot4 status`")

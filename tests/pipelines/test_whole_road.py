@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -11,10 +12,15 @@ import time
 import numpy as np
 import pytest
 
+from market.events import Control
 from models.bundle.store import ModelStore
 from pipelines.paper import equal_rows
 from pipelines.results import REPORT_FILE, RunResult
-from serving.status import read_status
+from pipelines.toml import load_toml
+from pipelines.workspace import Workspace
+from serving.config import ServeConfig
+from serving.start import Folders, bring_up
+from serving.status import read_status, request
 from tests.pipelines.conftest import MAIN, bot4
 from trading.journal import read_journal
 from trading.replay import replay
@@ -166,7 +172,7 @@ def test_halt_stops_entries_and_resume_lets_them_through(road, tmp_path):
     status = road.workspace / "journals" / "halted.status"
     try:
         for _ in range(3_000):
-            if status.is_file() and status.stat().st_size and read_status(status)["bars"] > 10:
+            if status.is_file() and read_status(status)["bars"] > 10:
                 break
             time.sleep(0.01)
         assert bot4("halt", "halted", "--workspace", road.workspace).returncode == 0
@@ -183,6 +189,53 @@ def test_halt_stops_entries_and_resume_lets_them_through(road, tmp_path):
     inside = events[halted:resumed]
     assert not ((inside["kind"] == 32) & (inside["p6"] == 1)).any()
     assert replay(status.with_suffix("")).digests == 1
+
+
+def test_it_obeys_and_stops_while_it_waits_for_a_bar(road, tmp_path):
+    config = serve_config(road, tmp_path, "waiting", speed=("speed = 0.0", "speed = 1.0"))
+    command = [sys.executable, "-c", MAIN, "serve", str(config), "--workspace", str(road.workspace)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    status = road.workspace / "journals" / "waiting.status"
+    try:
+        for _ in range(3_000):
+            if status.is_file() and read_status(status)["bars"] == 2:
+                break
+            time.sleep(0.01)
+        done = bot4("halt", "waiting", "--workspace", road.workspace)
+        assert done.returncode == 0, done.stderr
+        first = read_status(status)
+        time.sleep(0.5)
+        assert read_status(status)["heartbeat"] > first["heartbeat"]
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+    assert process.returncode == 0
+    events = read_journal(status.with_suffix("")).events
+    bars, states = events[events["kind"] == 4], events[events["kind"] == 36]
+    assert len(bars) == 2, "the next bar is half an hour away"
+    assert states["p0"].tolist() == [1, 0]
+    assert bars["ts_recv"].max() <= states["ts_recv"][1] < bars["ts_recv"].max() + 30 * 60 * 10**9
+    assert replay(status.with_suffix("")).digests == 1
+
+
+def test_a_request_waits_for_the_bar_that_a_crash_cut_off(road, tmp_path):
+    config = load_toml(serve_config(road, tmp_path, "cut"), ServeConfig)
+    events = read_journal(journal_of(road)).events
+    fills, bars = np.flatnonzero(events["kind"] == 9), np.flatnonzero(events["kind"] == 4)
+    cut = next(row + 1 for row in fills if row > bars[2])
+    place = Workspace(road.workspace)
+    folders, folder = Folders(place.store, place.lake, place.journals), place.journals / "cut"
+    loop, stream = bring_up(config, folders, lambda _: None)
+    loop.run(stream)
+    os.truncate(folder / "records.bin", 128 * int(cut))
+    loop, stream = bring_up(config, folders, lambda _: None)
+    request(folders.status("cut"), Control.HALT)
+    loop.run(stream)
+    events = read_journal(folder).events
+    halt = np.flatnonzero((events["kind"] == 12) & (events["p0"] == int(Control.HALT)))
+    assert len(halt) == 1
+    assert (events["kind"][cut : halt[0]] == 4).sum() == 1
+    assert replay(folder).digests == 1
 
 
 def test_an_unchanged_run_is_found_not_made(road):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,23 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
     foreign.write_bytes(bytes(256))
     with pytest.raises(StatusError, match="not a status block"):
         request(foreign, Control.HALT)
+
+
+def test_a_block_is_never_seen_half_made(tmp_path: Path) -> None:
+    path = tmp_path / "x.status"
+    StatusBlock(path).write(bars=7)
+    old = read_status(path)
+    done = threading.Event()
+
+    def restart() -> None:
+        for _ in range(300):
+            StatusBlock(path)
+        done.set()
+
+    writer = threading.Thread(target=restart)
+    writer.start()
+    while not done.is_set():
+        assert read_status(path)["pid"] == os.getpid()
+    writer.join()
+    assert old["bars"] == 7
+    assert [one.name for one in tmp_path.iterdir()] == ["x.status"]
