@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.bar_events import bar_events
-from market.events import Control, Kind
+from market.events import EVENT, Control, Kind
 from market.time import format_time
 from models.bundle.bundle import Bundle
 from serving.config import ServeConfig
@@ -28,6 +29,7 @@ from serving.status import StatusBlock
 from trading.header import SessionHeader
 from trading.journal import read_journal
 from trading.paper import PaperSession
+from trading.signals import control_event
 
 Notice = Callable[[str], None]
 STATUS_EVERY_NS = 100_000_000
@@ -50,32 +52,60 @@ class Served:
     stopped: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a journal ends: the last bar fed (end, instrument), and whether its signal was fed too."""
+class Known:
+    """What a journal was fed before: after a restart the stream and the model must say the same again.
 
-    end: int = -1
-    number: int = -1
-    signalled: bool = False
+    Parameters
+    ----------
+    events
+        A session's records.
+    """
 
-    def covers(self, arrival: Arrival) -> bool:
-        """Whether a bar was fed already."""
-        return (arrival.end, arrival.number) <= (self.end, self.number)
+    def __init__(self, events: NDArray[np.void]) -> None:
+        self._events = plain(events[np.isin(events["kind"], (Kind.BAR, Kind.SIGNAL))])
+        self._next = 0
 
-    def is_at(self, arrival: Arrival) -> bool:
-        """Whether a bar is the last one fed."""
-        return (arrival.end, arrival.number) == (self.end, self.number)
+    @property
+    def left(self) -> int:
+        """How many of them are still to come."""
+        return len(self._events) - self._next
+
+    @property
+    def last(self) -> int:
+        """The time of the last one, ns; -1 without any."""
+        return int(self._events["ts_event"][-1]) if len(self._events) else -1
+
+    def covers(self, event: NDArray[np.void], symbol: str) -> bool:
+        """Whether an input (shape (1,)) was fed before.
+
+        Raises
+        ------
+        NotReadyError
+            If something else was: the lake or the machine no longer says what the session acted on.
+        """
+        if not self.left:
+            return False
+        before = self._events[self._next : self._next + 1]
+        if plain(event).tobytes() != before.tobytes():
+            raise NotReadyError(
+                f"the session was fed a {describe(before)}, but now the {describe(event)} of {symbol} comes first: its "
+                "bars were changed or added behind its back; trade them under another name"
+            )
+        self._next += 1
+        return True
 
 
-def position_of(events: NDArray[np.void]) -> Position:
-    """Where a session's records end."""
-    bars = np.flatnonzero(events["kind"] == Kind.BAR)
-    if not len(bars):
-        return Position()
-    last = events[bars[-1]]
-    behind = events[bars[-1] :]
-    signalled = bool(((behind["kind"] == Kind.SIGNAL) & (behind["instrument"] == last["instrument"])).any())
-    return Position(int(last["ts_event"]), int(last["instrument"]), signalled)
+def plain(events: NDArray[np.void]) -> NDArray[np.void]:
+    """Events without what the journal gives them: number and checksum."""
+    found = events.copy()
+    found["seq"] = found["checksum"] = 0
+    return found
+
+
+def describe(event: NDArray[np.void]) -> str:
+    """An input for a message."""
+    one = event[0]
+    return f"{Kind(int(one['kind'])).name} {format_time(int(one['ts_event']))} of instrument {int(one['instrument'])}"
 
 
 class TradingLoop:
@@ -117,8 +147,10 @@ class TradingLoop:
             config.exchange,
             self.interval,
             bundle.manifest.payoff.horizon,
+            config.source.venue,
+            trade_from,
         )
-        self.session, self.position = open_session(journal, header, notice)
+        self.session, self._known = open_session(journal, header, notice)
         self.session.journal.intern(bundle.digest)
         self.reason = self.session.journal.intern(STARTED)
         self.predictor = Predictor(bundle, self.symbols)
@@ -127,6 +159,7 @@ class TradingLoop:
         self.scores = ScoreTape(scores)
         self._shown = 0
         self._caught_up = self._traded = 0
+        self._show(force=True)
 
     def run(self, stream: Iterable[Arrival], should_stop: Callable[[], bool] = lambda: False) -> Served:
         """Trade a stream to its end, or until asked to stop; the session is closed in good order either way."""
@@ -134,20 +167,27 @@ class TradingLoop:
         pace = Pace(self.config.source.speed)
         try:
             for arrival in stream:
-                fresh = arrival.end > self.trade_from and not self.position.covers(arrival)
+                fresh = arrival.end > self.trade_from and not self._known.left
                 stopped = self._await(arrival.end, pace if fresh else Pace(0.0), should_stop)
                 if stopped:
                     break
                 self._take(arrival)
+            if self._known.left and not stopped:
+                self.notice(f"the stream ends before what the session was fed ({format_time(self._known.last)})")
         finally:
-            self._show(force=True)
-            self.session.close()
-            self._show(force=True)
-            self.scores.close()
-            self.status.close()
+            self._close()
         core = self.session.state.core[0]
         counts = (int(core["signals"]), int(core["orders"]), int(core["fills"]), int(core["equity"]))
         return Served(self._caught_up, self._traded, *counts, self.session.journal.folder, stopped)
+
+    def _close(self) -> None:
+        """End the session in good order; whatever fails on the way, the files people look at are closed."""
+        with ExitStack() as stack:
+            stack.callback(self.status.close)
+            stack.callback(self.scores.close)
+            stack.callback(self._show, force=True)
+            stack.callback(self.session.close)
+            self._show(force=True)
 
     def _await(self, end: int, pace: Pace, should_stop: Callable[[], bool]) -> bool:
         """Wait until a bar is due and obey the operator meanwhile; whether to stop."""
@@ -158,26 +198,29 @@ class TradingLoop:
             left = pace.left(end)
             if left <= 0:
                 return False
+            self.session.journal.sync()
             time.sleep(min(left, POLL))
             self._show()
 
     def _take(self, arrival: Arrival) -> None:
-        score = self.predictor.observe(self.symbols[arrival.number], arrival.bar)
-        if arrival.end <= self.trade_from:
-            self._caught_up += 1
-            return
-        self.scores.append(score.end, arrival.number, score.row_hash, score.volatility, score.probability)
-        known, last = self.position.covers(arrival), self.position.is_at(arrival)
-        if not known:
-            self._begin(arrival.end)
+        symbol = self.symbols[arrival.number]
+        score = self.predictor.observe(symbol, arrival.bar)
+        if arrival.end > self.trade_from:
+            self.scores.append(score.end, arrival.number, score.row_hash, score.volatility, score.probability)
             event = bar_events(arrival.bar, self.instruments[arrival.number], arrival.number)
-            self.session.feed(event)
-            self._traded += 1
-        if not known or (last and not self.position.signalled):
-            signal = score_signal(score, arrival.number, self.payoff, self.interval)
-            if len(signal):
-                self.session.feed(signal)
+            self._traded += self._feed(event, symbol)
+            self._feed(score_signal(score, arrival.number, self.payoff, self.interval), symbol)
+        else:
+            self._caught_up += 1
         self._show()
+
+    def _feed(self, event: NDArray[np.void], symbol: str) -> bool:
+        """Give the session an input, shape (1,) or (0,), unless its journal has it; whether it was given."""
+        if not len(event) or self._known.covers(event, symbol):
+            return False
+        self._begin(int(event["ts_recv"][0]))
+        self.session.feed(event)
+        return True
 
     def _begin(self, now: int) -> None:
         """A new paper session becomes ACTIVE at its first bar."""
@@ -185,22 +228,18 @@ class TradingLoop:
             self._control(Control.RESUME, now, self.reason)
 
     def _control(self, action: Control, now: int, reason: int) -> None:
-        from trading.signals import control_event
-
         self.session.feed(control_event(action, now, reason))
         self.session.journal.sync()
 
     def _obey(self, now: int) -> None:
         if self.session.awaits_bar:
             return
-        asked = self.status.take_request()
-        if asked is None:
-            return
-        reason = self.session.journal.intern("asked through the status block")
-        self._control(asked, max(now, int(self.session.state.core["last_time"][0])), reason)
-        self.status.obey()
-        self.notice(f"obeyed: {asked.name.lower()}")
-        self._show(force=True)
+        for asked in self.status.take_requests():
+            reason = self.session.journal.intern("asked through the status block")
+            self._control(asked, max(now, int(self.session.state.core["last_time"][0])), reason)
+            self.status.obey()
+            self.notice(f"obeyed: {asked.name.lower()}")
+            self._show(force=True)
 
     def _show(self, force: bool = False) -> None:
         now = time.monotonic_ns()
@@ -240,8 +279,8 @@ class Pace:
         return (moment - self.moment(moment)) / self._speed / 1e9
 
 
-def open_session(folder: Path, header: SessionHeader, notice: Notice) -> tuple[PaperSession, Position]:
-    """A new session, or the one whose journal is there.
+def open_session(folder: Path, header: SessionHeader, notice: Notice) -> tuple[PaperSession, Known]:
+    """A new session, or the one whose journal is there, and what it was fed.
 
     Raises
     ------
@@ -251,15 +290,16 @@ def open_session(folder: Path, header: SessionHeader, notice: Notice) -> tuple[P
         If it is damaged.
     """
     if not folder.is_dir() or not any(folder.iterdir()):
-        return PaperSession.create(folder, header), Position()
+        return PaperSession.create(folder, header), Known(np.zeros(0, EVENT))
     content = read_journal(folder)
-    known = SessionHeader.read(content.header)
-    if known != header:
-        different = [name for name in header.__struct_fields__ if getattr(known, name) != getattr(header, name)]
+    before = SessionHeader.read(content.header)
+    if before != header:
+        different = [name for name in header.__struct_fields__ if getattr(before, name) != getattr(header, name)]
         raise NotReadyError(
             f"the journal {folder} is of another session ({', '.join(different)} differ): give this one another name, "
             "or move the journal away"
         )
-    position = position_of(content.events)
-    notice(f"going on with {len(content.events):,} records, the last bar ended {format_time(position.end)}")
-    return PaperSession.resume(folder), position
+    known = Known(content.events)
+    reached = f"fed up to {format_time(known.last)}" if known.last >= 0 else "nothing fed yet"
+    notice(f"going on with {len(content.events):,} records, {reached}")
+    return PaperSession.resume(folder), known

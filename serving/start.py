@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def read_stream(bundle: Bundle, config: ServeConfig, lake: Path) -> dict[str, ND
     Raises
     ------
     NotReadyError
-        If an instrument has none, or they do not begin at the snapshot.
+        If an instrument has none.
     """
     interval = bundle.manifest.features.interval
     stop = None if config.source.stop is None else parse_time(config.source.stop)
@@ -98,6 +98,20 @@ def trade_start(bundle: Bundle, config: ServeConfig) -> int:
     return wanted
 
 
+def holes(bundle: Bundle, stream: Mapping[str, NDArray[np.void]]) -> list[str]:
+    """What to tell people about bars that are missing right behind the snapshot: there the state begins anew."""
+    features, found = bundle.manifest.features, []
+    for symbol, bars in stream.items():
+        missing = (int(bars["start"][0]) - bundle.snapshot(symbol).end) // features.interval
+        if missing > features.max_gap:
+            end = format_time(bundle.snapshot(symbol).end)
+            found.append(
+                f"{missing:,} bars of {symbol} are missing behind {end}, where the model's data ended: its features "
+                "and its memory begin anew, and it trades once they are warm"
+            )
+    return found
+
+
 def bring_up(config: ServeConfig, folders: Folders, notice: Notice) -> tuple[TradingLoop, Iterator[Arrival]]:
     """Verify the bundle, check its golden rows on this machine, and open the loop and its stream.
 
@@ -112,6 +126,8 @@ def bring_up(config: ServeConfig, folders: Folders, notice: Notice) -> tuple[Tra
         raise NotReadyError(f"this machine does not compute what the bundle says: {checked}")
     notice(f"bundle {bundle.digest[:12]} verified; golden rows exact")
     bars = read_stream(bundle, config, folders.lake)
+    for hole in holes(bundle, bars):
+        notice(hole)
     name = config.name
     loop = TradingLoop(
         bundle,

@@ -1,9 +1,10 @@
 """The status block: a small memory-mapped file through which the outside sees the loop and can stop it.
 
-The loop writes; others read. One word goes the other way: ``request``, a `market.events.Control` that the
-loop obeys before its next event. A block appears whole or not at all, and a new one never changes the
-bytes under those who still read the old. A reader needs no lock: every field is one aligned word, and the
-``version`` counter is odd while the loop writes, so that a reader can tell a torn read and try again.
+The loop writes; others read. One row goes the other way: ``asked``, the time at which each `market.events.Control`
+was last asked for. The loop obeys before its next event, in the order of asking; no request hides another. A block
+appears whole or not at all, and a new one never changes the bytes under those who still read the old. A reader needs
+no lock: every field is one aligned word, and the ``version`` counter is odd while the loop writes, so that a reader
+can tell a torn read and try again.
 """
 
 from __future__ import annotations
@@ -39,10 +40,9 @@ STATUS = np.dtype(
         ("cash", "<i8"),
         ("equity", "<i8"),
         ("records", "<i8"),
-        ("request", "<i8"),
-        ("request_time", "<i8"),
         ("obeyed", "<i8"),
-        ("reserved", "<i8", 12),
+        ("asked", "<i8", 8),
+        ("reserved", "<i8", 6),
     ]
 )
 ATTEMPTS = 1_000
@@ -63,7 +63,7 @@ class StatusBlock:
         self._block["pid"] = os.getpid()
         self._block["started"] = time.time_ns()
         scratch.replace(path)
-        self._taken = 0
+        self._taken = [0] * len(self._block["asked"][0])
 
     def write(self, **fields: int) -> None:
         """Publish some fields together, and the heartbeat."""
@@ -74,17 +74,16 @@ class StatusBlock:
         block["heartbeat"] = time.time_ns()
         block["version"] += 1
 
-    def take_request(self) -> Control | None:
-        """The operator's request since last asked, if any; say so with `obey` once it is done."""
-        asked = int(self._block["request_time"][0])
-        if asked == self._taken:
-            return None
+    def take_requests(self) -> list[Control]:
+        """What operators asked for since this was last called, in the order of asking; say so with `obey` once done."""
+        asked = self._block["asked"][0].tolist()
+        new = sorted((time, number) for number, time in enumerate(asked) if time != self._taken[number])
         self._taken = asked
-        return Control(int(self._block["request"][0]))
+        return [Control(number) for _, number in new]
 
     def obey(self) -> None:
-        """Tell whoever asked that the request last taken is done."""
-        self.write(obeyed=self._taken)
+        """Tell whoever asked that every request taken is done."""
+        self.write(obeyed=max(self._taken))
 
     def close(self) -> None:
         """Say that the loop has ended, and let go of the file."""
@@ -114,7 +113,7 @@ def read_status(path: Path) -> dict[str, int]:
         before = int(block["version"][0])
         copy = block[0].copy()
         if before % 2 == 0 and int(block["version"][0]) == before:
-            return {name: int(copy[name]) for name in STATUS.names or () if name != "reserved"}
+            return {name: int(copy[name]) for name in STATUS.names or () if STATUS[name].shape == ()}
     raise StatusError(f"the status block {path} was being written at each of {ATTEMPTS} reads: try again")
 
 
@@ -127,9 +126,8 @@ def request(path: Path, control: Control) -> int:
         The request's time (ns): the block's ``obeyed`` reaches it once the loop has obeyed.
     """
     block = _existing(path, "r+")
-    block["request"] = int(control)
     asked = time.time_ns()
-    block["request_time"] = asked
+    block["asked"][0, int(control)] = asked
     return asked
 
 

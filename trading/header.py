@@ -17,7 +17,8 @@ from trading.layout import CoreState, new_core
 class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session: its name, the model it follows, its instruments in order, what it was told, and its bars.
 
-    ``interval`` in ns, ``horizon`` in bars; ``instruments`` as `Instrument.to_dict`.
+    ``interval`` in ns, ``horizon`` in bars; ``instruments`` as `Instrument.to_dict`. It is fed the ``source``'s bars
+    that end behind ``start`` (ns).
     """
 
     name: str
@@ -27,6 +28,8 @@ class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exchange: ExchangeConfig
     interval: int
     horizon: int
+    source: str = ""
+    start: int = 0
 
     @classmethod
     def of(
@@ -38,9 +41,12 @@ class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         exchange: ExchangeConfig,
         interval: int,
         horizon: int,
+        source: str = "",
+        start: int = 0,
     ) -> SessionHeader:
         """The header of a session over some instruments."""
-        return cls(name, bundle, tuple(one.to_dict() for one in instruments), trading, exchange, interval, horizon)
+        rules = tuple(one.to_dict() for one in instruments)
+        return cls(name, bundle, rules, trading, exchange, interval, horizon, source, start)
 
     @classmethod
     def read(cls, header: Mapping[str, Any]) -> SessionHeader:

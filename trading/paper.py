@@ -76,18 +76,16 @@ class PaperSession:
 
     def _catch_up(self, events: Records) -> None:
         at = 0
-        while at < len(events):
-            behind = np.flatnonzero(np.isin(events["kind"][at:], FED))
-            if not len(behind):
-                # Fills of a bar that the crash cut off: the bar, fed again, gives them again.
-                self._written = events[at:]
-                return
-            made = self._advance(events[at + behind[0] :][:1])
+        for row in np.flatnonzero(np.isin(events["kind"], FED)):
+            if events["kind"][row] == Kind.STATE_DIGEST and events["p0"][row] != self.state.digest():
+                raise JournalError(f"record {row} of {self.journal.folder}: the state is not the one it was written of")
+            made = self._advance(events[row : row + 1])
             known = events[at : at + len(made)]
             self._check(made, known)
             if len(known) < len(made):
                 self.journal.append(made[len(known) :])
             at += len(made)
+        self._written = events[at:]  # fills of a bar that the crash cut off: the bar, fed again, gives them again
 
     def _check(self, made: Records, known: Records) -> None:
         plain = known.copy()

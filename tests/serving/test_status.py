@@ -24,12 +24,25 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_request_is_obeyed_once_and_a_later_one_again(tmp_path: Path) -> None:
     block = StatusBlock(tmp_path / "x.status")
-    assert block.take_request() is None
+    assert block.take_requests() == []
+    asked = request(tmp_path / "x.status", Control.HALT)
+    assert block.take_requests() == [Control.HALT]
+    assert read_status(tmp_path / "x.status")["obeyed"] == 0
+    block.obey()
+    assert read_status(tmp_path / "x.status")["obeyed"] == asked
+    assert block.take_requests() == []
     request(tmp_path / "x.status", Control.HALT)
-    assert block.take_request() is Control.HALT
-    assert block.take_request() is None
+    assert block.take_requests() == [Control.HALT]
+
+
+def test_no_request_hides_another(tmp_path: Path) -> None:
+    block = StatusBlock(tmp_path / "x.status")
+    for control in (Control.RESUME, Control.HALT, Control.REDUCE):
+        request(tmp_path / "x.status", control)
+    assert block.take_requests() == [Control.RESUME, Control.HALT, Control.REDUCE]
+    request(tmp_path / "x.status", Control.HALT)
     request(tmp_path / "x.status", Control.RESUME)
-    assert block.take_request() is Control.RESUME
+    assert block.take_requests() == [Control.HALT, Control.RESUME]
 
 
 def test_a_closed_block_is_not_alive(tmp_path: Path) -> None:

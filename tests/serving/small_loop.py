@@ -1,0 +1,107 @@
+"""A real, small bundle over two instruments, bars behind its snapshot, and a trading loop over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from features.engine import FeatureEngine
+from features.feature_set import FeatureSet
+from market.bars import empty_bars
+from market.instruments import Instrument
+from market.time import MINUTE
+from models.bundle.bundle import Bundle, SeriesState, write
+from models.bundle.golden import record_golden
+from models.bundle.manifest import FeatureList, Manifest, MemberInfo, Payoff, Training
+from models.bundle.runner import GraphRunner
+from models.graph.compose import compose
+from models.graph.linear import linear_part
+from serving.config import ModelConfig, ServeConfig, SourceConfig
+from serving.feed import arrivals
+from serving.loop import TradingLoop
+from trading.config import DecisionConfig, RiskConfig, TradingConfig
+
+SYMBOLS = ("AAA", "BBB")
+INTERVAL = 30 * MINUTE
+FEATURES = FeatureSet(("rsi_14", "scaled_return_4", "ewma_volatility_24"), INTERVAL, 8)
+TRAINED, LIVE = 200, 60
+EAGER = TradingConfig(decision=DecisionConfig(margin=-0.05), risk=RiskConfig(drawdown=0.9))
+"""Trades on every signal."""
+
+
+def walk(seed, count=TRAINED + LIVE):
+    random = np.random.default_rng(seed)
+    bars = empty_bars(count)
+    bars["start"] = 888_889 * INTERVAL + INTERVAL * np.arange(count)
+    bars["end"] = bars["start"] + INTERVAL
+    close = 100 * np.exp(np.cumsum(random.normal(0, 0.005, count)))
+    bars["close"], bars["open"] = close, np.r_[100.0, close[:-1]]
+    bars["high"] = np.maximum(bars["open"], close) * 1.001
+    bars["low"] = np.minimum(bars["open"], close) * 0.999
+    bars["volume"] = 1e6
+    return bars
+
+
+def instrument(symbol):
+    return Instrument(
+        symbol, "test", "spot", symbol, "USD",
+        tick=Decimal("0.01"), lot=Decimal("0.001"), min_quantity=Decimal("0.001"), max_quantity=Decimal(9000),
+        min_notional=Decimal(1), maker_fee=Decimal("0.001"), taker_fee=Decimal("0.001"),
+    )  # fmt: skip
+
+
+def write_bundle(folder):
+    model = compose([linear_part("linear", [50.0, 0.0, 0.0], [10.0, 1.0, 1.0], 8.0, [0.3, 0.1, 0.0], 0.2)])
+    graph, states = model.SerializeToString(), {}
+    for seed, symbol in enumerate(SYMBOLS):
+        engine, runner = FeatureEngine(FEATURES), GraphRunner(graph, 4)
+        seen = walk(seed)[:TRAINED]
+        runner.run_rows(engine.replay(seen))
+        states[symbol] = SeriesState(int(seen["end"][-1]), engine.snapshot(), runner.state())
+    manifest = Manifest(
+        name="small",
+        features=FeatureList(FEATURES.names, INTERVAL, FEATURES.max_gap, FEATURES.digest),
+        instruments=tuple(instrument(symbol).to_dict() for symbol in SYMBOLS),
+        label={},
+        volatility="ewma_volatility_24",
+        payoff=Payoff(1.5, 24, 1.0),
+        members=(MemberInfo("linear"),),
+        burn_in=4,
+        training=Training({}, 0, int(walk(0)["end"][TRAINED - 1]), 1_000, 80.0, "c" * 64, 7, 12),
+        certificate={"passed": True, "rows": 10_000, "reasons": []},
+    )
+    write(folder, manifest, graph, record_golden(walk(9), FEATURES, graph, 4), states)
+    return Bundle.load(folder)
+
+
+@dataclass
+class Place:
+    """A folder with a bundle, and the bars that come behind its snapshot."""
+
+    folder: Path
+    bundle: Bundle
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def journal(self):
+        return self.folder / "small"
+
+    @property
+    def status(self):
+        return self.folder / "small.status"
+
+    def bars(self):
+        return {symbol: walk(seed)[TRAINED:] for seed, symbol in enumerate(SYMBOLS)}
+
+    def stream(self, bars=None):
+        return list(arrivals(SYMBOLS, bars or self.bars()))
+
+    def loop(self, speed=0.0, trade_from=None, **config):
+        source = SourceConfig("lake", "test", speed=speed)
+        chosen = ServeConfig("small", ModelConfig(folder="x"), source, EAGER, **config)
+        start = self.bundle.manifest.training.trained_through if trade_from is None else trade_from
+        scores = self.folder / "small.scores"
+        return TradingLoop(self.bundle, chosen, self.journal, self.status, scores, start, self.said.append)
