@@ -63,7 +63,7 @@ def gain(compared, probability, chosen):
     return float(np.average(saved, weights=part["weight"]))
 
 
-def configuration(market, members=("lightgbm", "linear")):
+def configuration(market, members=("lstm", "lightgbm", "xgboost", "linear")):
     """The pipeline's own configuration for a synthetic market; labels as the optimum's."""
     days = market.config.bars * 15 // (24 * 60)
     raw = {
