@@ -1,4 +1,4 @@
-"""A small finished training, made once: two instruments, two members, every stage, live on paper."""
+"""A small finished training, made once: two instruments, all four members, every stage, live on paper."""
 
 from __future__ import annotations
 
@@ -37,7 +37,12 @@ drawdown = 0.9
 [trading.decision]
 margin = -0.02
 
+[members.lstm]
+hidden = 8
+epochs = 2
+
 [members.lightgbm]
+[members.xgboost]
 [members.linear]
 """
 
