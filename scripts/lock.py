@@ -3,7 +3,8 @@
 ``uv`` resolves. The CPU locks resolve torch's CPU wheel from the folder pip is configured with
 (``pip config get global.find-links``) and require ``torch==2.13.0`` with that wheel's hash alone. The registry's
 hash must not stand beside it: pip prefers a candidate whose hash it knows beforehand, so it would take the
-registry's CUDA build, whose NVIDIA libraries the CPU locks leave out. For that build there is ``train-cuda``.
+registry's CUDA build, whose NVIDIA libraries the CPU locks leave out. For that build there are ``train-cuda`` and,
+with the tools of tests and checks, ``dev-cuda``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 CPU_LOCKS = ("train", "dev")
-PLAIN_LOCKS = ("serve", "train-cuda")
+PLAIN_LOCKS = ("serve", "train-cuda", "dev-cuda")
 
 
 def find_links() -> list[str]:
