@@ -8,17 +8,22 @@ A journal is a folder::
     lock           flocked by the one writer
 
 **What is a torn tail.** A process that is killed leaves ``records.bin`` cut at some byte. A machine that loses power
-keeps every byte that was synced; of the rest, a sector was written whole or not at all, and an unwritten one reads
-as zeros. 128 divides a sector: a record never straddles two. Let record k be the first that does not continue the
-chain (or that is not there whole). What lies from k to the end of the file is a *torn tail* iff
+keeps every byte that was synced; of the rest, a sector (`SECTOR` bytes) was written whole or not at all, in any order:
+on the disk it is as it was at some moment, and what it did not hold then reads as zeros. 128 divides a sector: a record
+never straddles two. Let record k be the first that does not continue the chain (or that is not there whole). What lies
+from k to the end of the file is a *torn tail* iff
 
-1. it is at most `GROUP` records long (a durable writer never leaves more than that unsynced), and
-2. it is either part of one record, or k's checksum field is zero and every byte after record k is zero.
+1. it is at most `GROUP` records long (a durable writer never leaves more than that unsynced: everything before the
+   file's last `GROUP` records was synced), and
+2. it is part of one record; or k's checksum field is zero and every byte after record k is zero; or k is zero, and
+   in each sector from there on written records come first and zeros behind them. A written record is one whose seq is
+   its position and, when the record before it is there, whose checksum continues it.
 
-A torn tail was never acknowledged and is cut when the journal is opened for append. Anything else is corruption and
-is refused, file untouched: a flipped bit in any record (also in the last one), a record removed, doubled or moved
-with its checksum, zeros with a record behind them. Two things cannot be seen: a file cut exactly between two records
-is a shorter journal, and the last `GROUP` records overwritten by zeros look like a tear.
+A torn tail was never acknowledged and is cut, from k on, when the journal is opened for append. Anything else is
+corruption and is refused, file untouched: a flipped bit in any record (also in the last one), a record removed,
+doubled or moved with its checksum, zeros with a record behind them in the same sector. Two things cannot be seen: a
+file cut exactly between two records is a shorter journal, and zeros over the rest of a sector among the last `GROUP`
+records look like a tear there.
 A *buffered* writer syncs nothing: after a kill its journal is whole, after a power cut it may be refused.
 """
 
@@ -42,6 +47,7 @@ from trading.errors import JournalError
 
 FORMAT: Final = 1
 GROUP: Final = 256
+SECTOR: Final = 512
 CHUNK: Final = 1 << 16
 HEADER: Final = "header.json"
 RECORDS: Final = "records.bin"
@@ -156,7 +162,7 @@ def scan_records(path: Path, keep: list[NDArray[np.void]] | None = None) -> Reco
                     break
             torn = size - count * EVENT.itemsize
             file.seek(count * EVENT.itemsize)
-            problem = _not_torn(torn, file.read(min(torn, GROUP * EVENT.itemsize)))
+            problem = _not_torn(count, torn, file.read(min(torn, GROUP * EVENT.itemsize)))
     except OSError as error:
         raise JournalError(f"{path} cannot be read: {error}") from error
     if problem:
@@ -164,16 +170,36 @@ def scan_records(path: Path, keep: list[NDArray[np.void]] | None = None) -> Reco
     return Records(count, previous, torn)
 
 
-def _not_torn(size: int, tail: bytes) -> str | None:
-    """Why what follows the last good record is not a torn tail, or None."""
+def _not_torn(first: int, size: int, tail: bytes) -> str | None:
+    """Why what follows the last good record, from record ``first`` on, is not a torn tail, or None."""
     if size < EVENT.itemsize:
         return None
     if size > GROUP * EVENT.itemsize:
         return f"{size // EVENT.itemsize} records from there on are unproven, and a crash can tear at most {GROUP}"
     if any(tail[CHECKSUM]):
         return "its checksum was written but does not follow from the records"
-    if any(tail[EVENT.itemsize :]):
+    if not any(tail[EVENT.itemsize :]):
+        return None
+    if any(tail[: EVENT.itemsize]):
         return "it was never completed, yet something was written behind it"
+    return _not_holed(first, tail)
+
+
+def _not_holed(first: int, tail: bytes) -> str | None:
+    """Why a tail that begins with zeros is not one of sectors of which some were never written, or None."""
+    whole = len(tail) // EVENT.itemsize
+    if any(tail[whole * EVENT.itemsize :]):
+        return "it was never written, yet part of a record was behind it"
+    records = np.frombuffer(tail, EVENT, whole).copy()
+    place, written = first + np.arange(whole), as_words(records).any(axis=1)
+    begun = np.flatnonzero(written[1:] & ~written[:-1]) + 1
+    if np.any(place[begun] * EVENT.itemsize % SECTOR):
+        return "it was never written, yet a record behind it was, and no sector begins there"
+    if np.any(records["seq"][written] != place[written]):
+        return "it was never written, and what was written behind it is not numbered by its position"
+    for row in np.flatnonzero(written[1:] & written[:-1]):
+        if first_broken(as_words(records[row + 1 : row + 2]), records["checksum"][row]) >= 0:
+            return f"it was never written, and record {first + row + 1} behind it does not continue the one before it"
     return None
 
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from market.events import EVENT, WORDS, as_words, first_broken, seal
 from trading.errors import JournalError
 from trading.journal import GROUP_NS, Journal, read_journal
-from trading.journal_files import GROUP
+from trading.journal_files import GROUP, SECTOR
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = EVENT.itemsize
@@ -197,6 +199,47 @@ def test_more_than_a_group_of_zeros_is_no_torn_tail(tmp_path):
     content = path.read_bytes()
     recovered(path, content + bytes(GROUP * SIZE), 40)
     damaged(path, content + bytes(GROUP * SIZE + 1), "record 40 is broken: 256 records")
+
+
+def test_a_hole_of_whole_sectors_among_the_last_records_is_recovered(tmp_path):
+    path = written(tmp_path / "journal", 300)
+    content = path.read_bytes()
+    zero = bytes(4 * SIZE)
+    recovered(path, content[: 288 * SIZE] + zero + content[292 * SIZE :], 288)
+    recovered(path, content[: 44 * SIZE] + zero + content[48 * SIZE :], 44)
+    recovered(path, content[: 49 * SIZE] + zero[: 3 * SIZE] + content[52 * SIZE :], 49)
+    damaged(path, content[: 40 * SIZE] + zero + content[44 * SIZE :], "record 40 is broken: 260 records")
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), synced=st.integers(0, 40), unsynced=st.integers(1, 30))
+def test_whatever_a_power_cut_leaves_of_unsynced_sectors_is_recovered(tmp_path_factory, data, synced, unsynced):
+    count = synced + unsynced
+    path = written(tmp_path_factory.mktemp("cut") / "journal", count)
+    content, disk, good = path.read_bytes(), b"", count
+    for begin in range(0, count, SECTOR // SIZE):
+        end = min(begin + SECTOR // SIZE, count)
+        held = data.draw(st.integers(max(begin, min(synced, end)), end))
+        disk += content[begin * SIZE : held * SIZE].ljust((end - begin) * SIZE, b"\0")
+        good = min(good, held) if held < end else good
+    recovered(path, disk, good)
+
+
+def test_a_hole_with_anything_else_in_or_behind_it_is_refused(tmp_path):
+    path = written(tmp_path / "journal", 60)
+    content = path.read_bytes()
+    holed = content[: 20 * SIZE] + bytes(8 * SIZE) + content[28 * SIZE :]
+    recovered(path, holed, 20)
+    hole = [(20 * SIZE + place, "it was never|its checksum") for place in range(0, 8 * SIZE, 61)]
+    numbers = [(record * SIZE, "numbered by its position") for record in range(28, 60)]
+    fields = [(record * SIZE + 40, f"record {record} behind it does not continue") for record in range(29, 60)]
+    for place, message in [*hole, *numbers, *fields, (59 * SIZE + 127, "record 59 behind it")]:
+        damaged(path, holed[:place] + bytes([holed[place] ^ 8]) + holed[place + 1 :], message)
+    for begin, end in ((20, 27), (20, 25), (17, 18), (30, 33)):
+        part = content[: begin * SIZE] + bytes((end - begin) * SIZE) + content[end * SIZE :]
+        damaged(path, part, "no sector begins there")
+    damaged(path, holed[: 32 * SIZE] + holed[36 * SIZE :], "not numbered by its position")
+    damaged(path, holed + content[:50], "part of a record was behind it")
 
 
 def test_damage_in_the_middle_is_refused(tmp_path):
