@@ -1,7 +1,6 @@
-"""Labels: functions of the future, each with the time at which it is known.
+"""The default label: the direction at the first touch of symmetric barriers, or at the vertical barrier.
 
-The triple barrier (López de Prado 2018, ch. 3): the direction at the first touch of symmetric barriers, scaled by
-volatility, or at the vertical barrier. A label starts at the first executable price after its decision, the open of
+The triple barrier (López de Prado 2018, ch. 3), its horizontal barriers symmetric and scaled by volatility. A label starts at the first executable price after its decision, the open of
 the next bar (plus a delay), never at the decision bar's close. Trades exit by the same barriers, so the probability
 of the label is the probability of the trade that is made.
 
