@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.jit import kernel
-from trading.core import BAR, step
-from trading.exchange import begin_bar, command, next_fill
+from trading.core import BAR, FUNDING, step
+from trading.exchange import begin_bar, command, fund, next_fill
 
 Records = NDArray[np.void]
 
@@ -57,7 +57,8 @@ def advance(
 ) -> int:
     """Take the event ``tape[index]``; what is fed to the core and what it decides goes to ``log`` from ``at`` on.
 
-    A bar first fills orders (each fill handled by the core before the next), then is seen by the core itself.
+    A bar first fills orders (each fill handled by the core before the next), then is seen by the core itself. Funding
+    moves the account's cash at the exchange too.
 
     Returns
     -------
@@ -69,5 +70,7 @@ def advance(
         begin_bar(exchange, venues, event)
         while next_fill(exchange, venues, resting, event, log, at):
             at = _react(core, books, orders, exchange, venues, resting, outbox, log, at)
+    elif event["kind"] == FUNDING:
+        fund(exchange, venues, event)
     log[at] = event
     return _react(core, books, orders, exchange, venues, resting, outbox, log, at)

@@ -12,7 +12,7 @@ from market.events import EVENT, as_words, seal
 from market.instruments import Instrument
 from market.jit import kernel
 from trading.advance import advance
-from trading.config import ExchangeConfig, TradingConfig
+from trading.config import ExchangeConfig, TradingConfig, money_units
 from trading.core import rows_needed
 from trading.errors import TapeError
 from trading.exchange import ExchangeState, new_exchange
@@ -119,7 +119,7 @@ def run(
     """
     check_tape(tape, len(instruments))
     state = new_core(instruments, trading, interval, horizon)
-    venue = new_exchange(instruments, exchange, interval)
+    venue = new_exchange(instruments, exchange, interval, money_units(trading.capital, "capital"))
     room = margin(len(instruments))
     log = np.zeros(len(tape) + len(tape) // 4 + 2 * room, EVENT)
     curve = np.zeros((len(tape), 3), np.int64)

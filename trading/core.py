@@ -479,17 +479,27 @@ def _on_end(core: Records, books: Records, orders: Records, log: Records, row: i
 
 
 @kernel
+def funding_amount(book: Any, position: int, rate: int, ticks: int) -> int:
+    """What funding moves on a position's notional at the mark, rounded against us; `OVERFLOW` beyond exact arithmetic.
+
+    It is paid when position and rate have the same sign, else received.
+    """
+    if position == 0 or rate == 0:
+        return 0
+    value = notional_up(book, ticks, abs(position))
+    if (position > 0) == (rate > 0):
+        return mul_div_up(value, abs(rate), RATIO)
+    return mul_div(value, abs(rate), RATIO)
+
+
+@kernel
 def _on_funding(core: Records, books: Records, log: Records, row: int) -> None:
-    """Longs pay shorts a positive rate on the notional at the mark; rounded against us."""
+    """Longs pay shorts a positive rate on the notional at the mark."""
     event = log[row]
     state, book = core[0], books[event["instrument"]]
     position, rate = book["position"], event["p0"]
-    if position == 0 or rate == 0:
-        return
-    value = notional_up(book, event["p1"], abs(position))
-    paying = (position > 0) == (rate > 0)
-    amount = mul_div_up(value, abs(rate), RATIO) if paying else mul_div(value, abs(rate), RATIO)
-    flow = -amount if paying else amount
+    amount = funding_amount(book, position, rate, event["p1"])
+    flow = -amount if (position > 0) == (rate > 0) else amount
     state["cash"] += flow
     state["equity"] += flow
 

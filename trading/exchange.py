@@ -11,8 +11,15 @@ With bars only, what happened inside a bar is unknown; every rule takes the pess
 - Within a bar market orders come first, then stops, then limits: a bar that touches stop and target is a loss.
 - All orders of a bar together take at most ``participation`` of its volume. What is left of an immediate order is
   cancelled; what is left of an exit goes on at the next bar. Bars without volume fill nothing.
+- An **immediate** order (IOC) may fill only on the first bar behind it, and only if that bar starts less than one
+  interval after the order's time and has volume. Otherwise it is cancelled as unfilled when that bar comes, however
+  late. A market exit is good till cancelled: it waits.
 - Reduce-only orders never open or turn a position; when there is none left they are cancelled.
+- **Cash**: the account begins with the capital and moves with every fill and funding exactly like the core's books. A
+  spot purchase takes at most the lots that its cash pays for, the fee included; the rest is cancelled as unfilled.
 - Fees are the instrument's, on the notional rounded up, and are rounded up themselves.
+- **Funding** is not made here: the core books it when FUNDING events are on the tape, and the account follows. A tape
+  of perpetuals without such events is a market without funding.
 """
 
 from __future__ import annotations
@@ -29,24 +36,28 @@ from market.events import EVENT, RATIO
 from market.instruments import Instrument
 from market.jit import kernel
 from trading.config import ExchangeConfig, ratio_units
-from trading.core import ACCEPTED, CANCEL, CANCELLED, FILL, REJECTED, SUBMIT, begin
+from trading.core import ACCEPTED, CANCEL, CANCELLED, FILL, REJECTED, SUBMIT, begin, funding_amount
+from trading.core import notional_down as value_down
 from trading.core import notional_up as value_up
-from trading.exact import mul_div, mul_div_up
+from trading.exact import OVERFLOW, mul_div, mul_div_up
 from trading.layout import IOC, MARKET, SLOTS, STOP_MARKET, tick_limit
 
 Records = NDArray[np.void]
 
 EXCHANGE = np.dtype(
-    [(name, "<i8") for name in "next_venue_id slippage volume head tail charge".split()]
+    [(name, "<i8") for name in "next_venue_id slippage volume head tail charge interval cash".split()]
     + [(name, "<f8") for name in "half_spread latency impact participation".split()]
 )
-"""``slippage`` paid and ``volume`` traded so far, ledger units; ``latency`` is the root of its share of a bar."""
+"""``slippage`` paid and ``volume`` traded so far, ledger units; ``latency`` is the root of its share of a bar.
+
+``cash``: the account's, ledger units; the same as the core's.
+"""
 
 VENUE_BOOK = np.dtype(
     [
         (name, "<i8")
         for name in (
-            "numerator denominator tick_limit maker_fee taker_fee next_trade position working left "
+            "numerator denominator tick_limit maker_fee taker_fee spot next_trade position working left "
             "start end open high low volume"
         ).split()
     ]
@@ -54,9 +65,9 @@ VENUE_BOOK = np.dtype(
 """One instrument at the venue; ``left``: lots that may still be traded on the current bar."""
 
 RESTING = np.dtype(
-    [(name, "<i8") for name in "client_id venue_id side type price trigger quantity reduce_only tif time".split()]
+    [(name, "<i8") for name in "client_id venue_id side type price trigger quantity reduce_only tif time spent".split()]
 )
-"""One order at the venue; ``time``: a market order fills on bars that start then or later."""
+"""One order at the venue; ``time``: a market order fills on bars that start then or later; ``spent``: it had a fill."""
 
 REASON_REDUCE_ONLY, REASON_UNFILLED, REASON_ASKED, REASON_FULL = 1, 2, 3, 4
 """Why an order was cancelled: nothing left to reduce; an immediate order's rest; we asked. Or rejected: no room."""
@@ -73,19 +84,33 @@ class ExchangeState:
     outbox: Records
 
 
-def new_exchange(instruments: Sequence[Instrument], config: ExchangeConfig, interval: int) -> ExchangeState:
-    """An exchange without orders."""
+def new_exchange(
+    instruments: Sequence[Instrument], config: ExchangeConfig, interval: int, capital: int
+) -> ExchangeState:
+    """An exchange without orders, and an account with its capital.
+
+    Parameters
+    ----------
+    instruments
+        In the order of their numbers on the tape.
+    config
+        The model's costs.
+    interval
+        Length of a bar, ns.
+    capital
+        The account's cash before its first fill, ledger units.
+    """
     exchange, books = np.zeros(1, EXCHANGE), np.zeros(len(instruments), VENUE_BOOK)
     exchange["half_spread"], exchange["impact"] = config.half_spread, config.impact
     exchange["latency"] = math.sqrt(config.latency_ms * 1e6 / interval)
     exchange["participation"], exchange["charge"] = config.participation, config.fees
-    exchange["next_venue_id"] = 1
+    exchange["next_venue_id"], exchange["interval"], exchange["cash"] = 1, interval, capital
     for number, one in enumerate(instruments):
         books["numerator"][number], books["denominator"][number] = one.notional_ratio
         books["maker_fee"][number] = ratio_units(float(one.maker_fee))
         books["taker_fee"][number] = ratio_units(float(one.taker_fee))
         books["next_trade"][number] = 1
-        books["tick_limit"][number] = tick_limit(one)
+        books["tick_limit"][number], books["spot"][number] = tick_limit(one), one.kind == "spot"
     outbox = np.zeros(len(instruments) * SLOTS * 2 + 8, EVENT)
     return ExchangeState(exchange, books, np.zeros(len(instruments) * SLOTS, RESTING), outbox)
 
@@ -104,7 +129,7 @@ def _answer(exchange: Records, outbox: Records, kind: int, number: int, now: int
 def _clear(venue: Any, order: Any) -> None:
     venue["working"] -= 1
     order["client_id"] = order["venue_id"] = order["side"] = order["type"] = order["price"] = order["trigger"] = 0
-    order["quantity"] = order["reduce_only"] = order["tif"] = order["time"] = 0
+    order["quantity"] = order["reduce_only"] = order["tif"] = order["time"] = order["spent"] = 0
 
 
 @kernel
@@ -156,9 +181,21 @@ def begin_bar(exchange: Records, venues: Records, bar: Any) -> None:
 
 
 @kernel
+def fund(exchange: Records, venues: Records, event: Any) -> None:
+    """A FUNDING event moves the account's cash as it moves the core's."""
+    venue = venues[event["instrument"]]
+    position, rate = venue["position"], event["p0"]
+    amount = funding_amount(venue, position, rate, event["p1"])
+    if amount != OVERFLOW:
+        exchange[0]["cash"] += -amount if (position > 0) == (rate > 0) else amount
+
+
+@kernel
 def _how(venue: Any, order: Any) -> int:
-    """How an order fills on the current bar."""
+    """How an order fills on the current bar; an immediate one is over with it, even if it has no volume."""
     kind, side = order["type"], order["side"]
+    if venue["volume"] == 0 and order["tif"] != IOC:
+        return NONE
     if kind == MARKET:
         return AT_OPEN if order["time"] <= venue["start"] else NONE
     if kind == STOP_MARKET:
@@ -169,8 +206,29 @@ def _how(venue: Any, order: Any) -> int:
 
 
 @kernel
-def _price(state: Any, venue: Any, side: int, reference: int, lots: int) -> int:
-    """A taker's price in ticks: the reference moved against us, rounded against us."""
+def _missed(state: Any, venue: Any, order: Any) -> bool:
+    """Whether nothing more of an order may fill: an immediate one had its fill, or its bar is empty or too late."""
+    late = venue["start"] - order["time"] >= state["interval"]
+    return bool(venue["volume"] == 0 or (order["tif"] == IOC and (late or order["spent"] == 1)))
+
+
+@kernel
+def _reference(venue: Any, order: Any, how: int) -> int:
+    """The price in ticks before costs: the open, the worse of trigger and open, or the order's own."""
+    if how == AT_OPEN:
+        return int(venue["open"])
+    if how == AT_LIMIT:
+        return int(order["price"])
+    trigger = order["trigger"]
+    return int(min(trigger, venue["open"]) if order["side"] < 0 else max(trigger, venue["open"]))
+
+
+@kernel
+def _price(state: Any, venue: Any, order: Any, how: int, lots: int) -> int:
+    """The price in ticks: the reference, for a taker moved against us and rounded against us."""
+    reference, side = _reference(venue, order, how), order["side"]
+    if how == AT_LIMIT:
+        return reference
     reach = float(venue["high"] - venue["low"]) * state["latency"]
     share = math.sqrt(float(lots) / float(venue["volume"]))
     worse = float(reference) * (state["half_spread"] + state["impact"] * share) + reach
@@ -180,15 +238,55 @@ def _price(state: Any, venue: Any, side: int, reference: int, lots: int) -> int:
 
 
 @kernel
-def next_fill(exchange: Records, venues: Records, resting: Records, bar: Any, log: Records, at: int) -> bool:
-    """Write what happens next on the current bar to ``log[at]``; False when nothing more does.
+def _fee(state: Any, venue: Any, how: int, value: int) -> int:
+    """The fee on a notional, ledger units; a rebate is negative."""
+    if state["charge"] == 0:
+        return 0
+    rate = venue["maker_fee"] if how == AT_LIMIT else venue["taker_fee"]
+    return mul_div_up(value, rate, RATIO) if rate >= 0 else -mul_div(value, -rate, RATIO)
 
-    The trader's reaction may place or cancel orders before the next call.
+
+@kernel
+def _paid(state: Any, venue: Any, order: Any, how: int, lots: int) -> bool:
+    """Whether lots have an exact value and, on a spot purchase, the account's cash pays for them and their fee."""
+    value = value_up(venue, _price(state, venue, order, how, lots), lots)
+    if value == OVERFLOW or venue["spot"] == 0 or order["side"] < 0:
+        return bool(value != OVERFLOW)
+    return bool(value + _fee(state, venue, how, value) <= state["cash"])
+
+
+@kernel
+def _affordable(state: Any, venue: Any, order: Any, how: int, lots: int) -> int:
+    """The most lots, up to ``lots``, that are `_paid`: value and cost grow with every lot."""
+    if lots == 0 or _paid(state, venue, order, how, lots):
+        return lots
+    least, most = 0, lots
+    while most - least > 1:
+        middle = least + (most - least) // 2
+        if _paid(state, venue, order, how, middle):
+            least = middle
+        else:
+            most = middle
+    return least
+
+
+@kernel
+def _lots(state: Any, venue: Any, order: Any, how: int) -> int:
+    """How many lots of an order fill now."""
+    if _missed(state, venue, order):
+        return 0
+    lots = min(order["quantity"], venue["left"])
+    if order["reduce_only"] == 1:
+        lots = min(lots, max(-order["side"] * venue["position"], 0))
+    return _affordable(state, venue, order, how, int(lots))
+
+
+@kernel
+def _next(venue: Any, resting: Records, number: int, end: int) -> tuple[int, int]:
+    """The slot of the order that is next on the current bar, -1 if none is, and how it fills.
+
+    A stop that is touched when no volume is left becomes a market order.
     """
-    number = bar["instrument"]
-    state, venue = exchange[0], venues[number]
-    if venue["working"] == 0 or venue["volume"] == 0:
-        return False
     best, how = -1, NONE
     for slot in range(number * SLOTS, (number + 1) * SLOTS):
         order = resting[slot]
@@ -197,48 +295,57 @@ def next_fill(exchange: Records, venues: Records, resting: Records, bar: Any, lo
         possible = _how(venue, order)
         if possible == AT_STOP and venue["left"] == 0:
             order["type"] = MARKET
-            order["time"] = bar["ts_event"]
+            order["time"] = end
             continue
         if possible == NONE or (venue["left"] == 0 and order["tif"] != IOC):
             continue
         if best < 0 or possible < how or (possible == how and order["venue_id"] < resting[best]["venue_id"]):
             best, how = slot, possible
-    if best < 0:
-        return False
-    order, made = resting[best], log[at]
-    end, client_id, side = bar["ts_event"], order["client_id"], order["side"]
-    lots, reason = min(order["quantity"], venue["left"]), REASON_UNFILLED
-    if order["reduce_only"] == 1:
-        held = -side * venue["position"]
-        if held <= 0:
-            lots, reason = 0, REASON_REDUCE_ONLY
-        else:
-            lots = min(lots, held)
-    if lots == 0:
-        begin(made, CANCELLED, number, end, end)
-        made["p0"], made["p1"] = client_id, reason
-        _clear(venue, order)
-        return True
-    when, maker, reference = end, how == AT_LIMIT, order["price"]
-    if how == AT_OPEN:
-        when, reference = bar["p5"], venue["open"]
-    elif how == AT_STOP:
-        reference = min(order["trigger"], venue["open"]) if side < 0 else max(order["trigger"], venue["open"])
-    price = order["price"] if maker else _price(state, venue, side, reference, lots)
+    return best, how
+
+
+@kernel
+def _fill(state: Any, venue: Any, order: Any, how: int, lots: int, bar: Any, made: Any) -> None:
+    """Fill lots of an order, in the account and on the record ``made``."""
+    side, end = order["side"], bar["ts_event"]
+    price = _price(state, venue, order, how, lots)
     value = value_up(venue, price, lots)
+    fee = _fee(state, venue, how, value)
     state["volume"] += value
-    state["slippage"] += abs(value - value_up(venue, reference, lots))
-    fee = 0
-    if state["charge"] == 1:
-        rate = venue["maker_fee"] if maker else venue["taker_fee"]
-        fee = mul_div_up(value, rate, RATIO) if rate >= 0 else -mul_div(value, -rate, RATIO)
-    begin(made, FILL, number, when, end)
-    made["p0"], made["p1"], made["p2"], made["p3"] = client_id, price, lots, fee
-    made["p4"], made["p5"] = 1 if maker else 2, venue["next_trade"]
+    state["slippage"] += abs(value - value_up(venue, _reference(venue, order, how), lots))
+    state["cash"] -= fee + (value if side > 0 else -value_down(venue, price, lots))
+    begin(made, FILL, bar["instrument"], bar["p5"] if how == AT_OPEN else end, end)
+    made["p0"], made["p1"], made["p2"], made["p3"] = order["client_id"], price, lots, fee
+    made["p4"], made["p5"] = 1 if how == AT_LIMIT else 2, venue["next_trade"]
     venue["next_trade"] += 1
     venue["left"] -= lots
     venue["position"] += side * lots
     order["quantity"] -= lots
+    order["spent"] = 1
+
+
+@kernel
+def next_fill(exchange: Records, venues: Records, resting: Records, bar: Any, log: Records, at: int) -> bool:
+    """Write what happens next on the current bar to ``log[at]``; False when nothing more does.
+
+    The trader's reaction may place or cancel orders before the next call.
+    """
+    number, end = bar["instrument"], bar["ts_event"]
+    state, venue = exchange[0], venues[number]
+    if venue["working"] == 0:
+        return False
+    best, how = _next(venue, resting, number, end)
+    if best < 0:
+        return False
+    order, made = resting[best], log[at]
+    lots = _lots(state, venue, order, how)
+    if lots == 0:
+        nothing_held = order["reduce_only"] == 1 and order["side"] * venue["position"] >= 0
+        begin(made, CANCELLED, number, end, end)
+        made["p0"], made["p1"] = order["client_id"], REASON_REDUCE_ONLY if nothing_held else REASON_UNFILLED
+        _clear(venue, order)
+        return True
+    _fill(state, venue, order, how, lots, bar, made)
     if order["quantity"] == 0:
         _clear(venue, order)
     elif how == AT_STOP:

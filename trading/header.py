@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from market.instruments import Instrument
-from trading.config import ExchangeConfig, TradingConfig
+from trading.config import ExchangeConfig, TradingConfig, money_units
 from trading.errors import JournalError
 from trading.exchange import ExchangeState, new_exchange
 from trading.layout import CoreState, new_core
@@ -75,4 +75,4 @@ class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def venue(self) -> ExchangeState:
         """The simulated exchange before its first event."""
         rules = [Instrument.from_dict(one) for one in self.instruments]
-        return new_exchange(rules, self.exchange, self.interval)
+        return new_exchange(rules, self.exchange, self.interval, money_units(self.trading.capital, "capital"))

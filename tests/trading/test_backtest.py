@@ -23,23 +23,26 @@ from tests.trading.trading_samples import (
     TARGET,
     TRADING,
     Auditor,
+    all_spot,
     four_instruments,
     random_tape,
 )
 from trading.backtest import run
+from trading.config import ExchangeConfig, RiskConfig, SizingConfig, TradingConfig
 from trading.layout import BECAUSE_DRAWDOWN, BECAUSE_OPERATOR
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def audited(seed, count):
-    rules = four_instruments()
-    done = run(rules, TRADING, EXCHANGE, random_tape(seed, count), INTERVAL, HORIZON)
-    auditor = Auditor(rules, TRADING, EXCHANGE)
+def audited(seed, count, rules=None, trading=TRADING, exchange=EXCHANGE):
+    rules = rules or four_instruments()
+    done = run(rules, trading, exchange, random_tape(seed, count, rules), INTERVAL, HORIZON)
+    auditor = Auditor(rules, trading, exchange)
     moments = list(auditor.audit(done.journal))
     assert moments == list(zip(done.time.tolist(), done.equity.tolist(), done.gross.tolist(), strict=True))
     core = done.state.core[0]
     assert (core["cash"], core["fees"], core["equity"]) == (auditor.cash, auditor.fees, auditor.equity())
+    assert done.exchange.exchange["cash"][0] == core["cash"]
     assert (core["gross"], core["peak"], core["trading_state"]) == (auditor.gross(), auditor.peak, auditor.state)
     assert done.state.books["position"].tolist() == done.exchange.books["position"].tolist() == auditor.position
     resting = done.exchange.resting
@@ -59,6 +62,14 @@ def test_every_record_of_random_backtests():
     everything |= {("state", REDUCING, BECAUSE_DRAWDOWN)}
     everything |= {"a stop is triggered and finds no volume"}
     assert not everything - seen
+
+
+def test_spot_alone_never_spends_more_than_its_cash():
+    bold = TradingConfig(risk=RiskConfig(drawdown=1.0), sizing=SizingConfig(volatility_target=10, max_weight=1.0))
+    seen = set()
+    for seed in range(4):
+        seen |= audited(seed, 300, all_spot(), bold, ExchangeConfig(participation=0.5)).seen
+    assert "poor" in seen
 
 
 @pytest.mark.long

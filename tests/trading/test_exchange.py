@@ -104,6 +104,85 @@ def test_a_bar_too_thin_for_a_lot_ends_an_entry_but_no_exit():
     assert prices(traded(*bars, exchange=thin)) == [10_000, 8_000]
 
 
+def late(begins, volume=10**6):
+    """A bar that begins some ns after the end of bar 0."""
+    made = bar(1, 10_000, 10_000, 10_000, 10_000, volume)
+    for name in ("p5", "ts_event", "ts_recv"):
+        made[name] += begins
+    return made
+
+
+@pytest.mark.parametrize(
+    ("bars", "filled"),
+    [
+        ([late(INTERVAL - 1)], True),
+        ([late(INTERVAL)], False),
+        ([late(3 * 86_400 * 10**9)], False),
+        ([late(0, 0), late(1)], False),
+        ([late(-1), late(0)], True),
+        ([late(-1), late(INTERVAL), late(INTERVAL + 1)], False),
+    ],
+)
+def test_an_immediate_order_has_one_bar(bars, filled):
+    journal = traded(*bars)
+    assert prices(journal) == [10_000] * filled
+    ended = of(journal, Kind.ORDER_CANCELLED)[["p0", "p1", "ts_event"]].tolist()
+    decisive = next(one for one in bars if one["p5"][0] >= signal(0)["ts_recv"][0])
+    assert ended == ([] if filled else [(1, REASON_UNFILLED, int(decisive["ts_event"][0]))])
+
+
+def test_an_exit_waits_however_late_a_bar_comes():
+    bars = [flat(number) for number in range(1, HORIZON + 1)]
+    journal = traded(*bars, flat(HORIZON + 5_000, 0), bar(HORIZON + 9_000, 9_900, 9_900, 9_900, 9_900, 10**6))
+    assert prices(journal) == [10_000, 9_900]
+
+
+def bought(cash_weight, *events, exchange, rules):
+    sizing = SizingConfig(volatility_target=10, max_weight=cash_weight)
+    trading = TradingConfig(risk=RiskConfig(drawdown=1.0), sizing=sizing)
+    tape = np.concatenate([control(-1, Control.RESUME), *events])
+    return run(rules, trading, exchange, tape, INTERVAL, HORIZON)
+
+
+@pytest.mark.parametrize("impact", [0.0, 0.05, 0.6, 0.7, 0.8, 0.9, 1.0])
+def test_a_spot_purchase_takes_at_most_what_its_cash_pays_for(impact):
+    rules = [instrument(kind="spot")]
+    exchange = ExchangeConfig(latency_ms=0, half_spread=0.001, impact=impact, participation=1.0)
+    gap = bar(1, 11_000, 11_000, 11_000, 11_000, 10**6)
+    done = bought(1.0, flat(0), signal(0), gap, exchange=exchange, rules=rules)
+    (fill,) = of(done.journal, Kind.FILL)
+    wanted = int(of(done.journal, Kind.SUBMIT_ORDER)["p4"][0])
+    cash = int(done.state.core["cash"][0])
+
+    def cost(lots):
+        value = ceil(11_000 * (1.001 + impact * sqrt(lots / 10**6))) * lots * 1000
+        return value + -(-value * 5 // 10_000)
+
+    assert cost(wanted) > 10**12
+    assert cash == 10**12 - cost(int(fill["p2"])) >= 0
+    assert cost(int(fill["p2"]) + 1) > 10**12
+    assert of(done.journal, Kind.ORDER_CANCELLED)[["p0", "p1", "ts_event"]].tolist() == [
+        (1, REASON_UNFILLED, int(gap["ts_event"][0]))
+    ]
+    assert done.state.books["working"][0] == 2
+
+
+def test_purchases_on_one_bar_share_the_cash():
+    rules = [instrument(name, "spot") for name in "AB"]
+    begin = [part for number in (0, 1) for part in (bar(0, *[10_000] * 4, 10**6, number), signal(0, number=number))]
+    gaps = [bar(1, 12_000, 12_000, 12_000, 12_000, 10**6, number) for number in (0, 1)]
+    done = bought(0.49, *begin, *gaps, exchange=ExchangeConfig(0, 0, 0, 1.0, False), rules=rules)
+    assert of(done.journal, Kind.FILL)["p2"].tolist() == [49_000, floor((10**12 - 49_000 * 12_000_000) / 12_000_000)]
+    assert 0 <= done.state.core["cash"][0] < 12_000_000
+
+
+def test_a_perpetual_is_not_bound_by_cash():
+    gap = bar(1, 11_000, 11_000, 11_000, 11_000, 10**6)
+    done = bought(1.0, flat(0), signal(0), gap, exchange=FREE, rules=[instrument()])
+    assert of(done.journal, Kind.FILL)["p2"].tolist() == [100_000]
+    assert done.state.core["cash"][0] == done.exchange.exchange["cash"][0] == 10**12 - 11 * 10**11
+
+
 def test_a_stop_touched_when_the_volume_is_gone_goes_on_at_the_next_open():
     bars = [bar(1, 10_000, 10_000, 9_000, 10_000, LOTS), bar(2, 10_200, 10_200, 10_100, 10_200, 10**6)]
     journal = traded(*bars)
@@ -141,7 +220,7 @@ class Venue:
     """An exchange that is sent orders by hand."""
 
     def __init__(self):
-        self.state = new_exchange([instrument()], FREE, INTERVAL)
+        self.state = new_exchange([instrument()], FREE, INTERVAL, 10**12)
 
     def send(self, kind=Kind.SUBMIT_ORDER, **fields):
         state, log = self.state, event(kind, 0, **fields)

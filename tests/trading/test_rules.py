@@ -109,10 +109,14 @@ def test_the_vertical_barrier_closes_a_position():
     assert exit_["ts_event"] == entry["ts_event"] + HORIZON * INTERVAL
 
 
-def test_a_bar_without_volume_fills_nothing():
-    done = traded(flat_bar(0), signal(0), flat_bar(1, 0), bar(2, 10_200, 10_200, 10_200, 10_200))
-    (fill,) = fills(done)
-    assert fill["p1"] == 10_200
+def test_a_bar_without_volume_ends_an_entry_and_fills_no_exit():
+    higher = bar(2, 10_200, 10_200, 10_200, 10_200)
+    done = traded(flat_bar(0), signal(0), flat_bar(1, 0), higher)
+    assert not len(fills(done))
+    assert done.state.books["working"][0] == 0
+    bars = [flat_bar(number, 0 if number in (6, 7) else 1_000_000) for number in range(1, 8)]
+    done = traded(flat_bar(0), signal(0), *bars, bar(8, 10_200, 10_200, 10_200, 10_200))
+    assert fills(done)["p1"].tolist() == [10_000, 10_200]
 
 
 def test_what_is_left_of_an_entry_is_cancelled_and_of_an_exit_goes_on():

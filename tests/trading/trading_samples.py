@@ -83,10 +83,18 @@ def control(place, action):
     return event(Kind.CONTROL, BEGIN + (place + 1) * INTERVAL, p0=action)
 
 
-def random_tape(seed, count):
-    """Bars with gaps, jumps and empty bars, signals, funding and operators, of `four_instruments`."""
+def all_spot():
+    """`four_instruments`, each of them spot."""
+    return [Instrument.from_dict({**one.to_dict(), "kind": "spot"}) for one in four_instruments()]
+
+
+def random_tape(seed, count, rules=None):
+    """Bars with gaps, jumps and empty bars, signals, funding and operators, of `four_instruments` or others like them.
+
+    Only perpetuals are funded.
+    """
     draw = np.random.default_rng(seed)
-    rules, parts = four_instruments(), [control(-1, Control.RESUME)]
+    rules, parts = rules or four_instruments(), [control(-1, Control.RESUME)]
     units = [Fraction(one.tick) * Fraction(one.lot) * Fraction(one.contract_multiplier) for one in rules]
     price = list(PRICES)
     for place in range(count):
@@ -109,7 +117,7 @@ def random_tape(seed, count):
                     signal(place, draw.random(), 0.02, draw.uniform(0.003, 0.03), draw.uniform(0.004, 0.02), number)
                 )
         if place % 6 == 5:
-            for number in (1, 2):
+            for number in (number for number, one in enumerate(rules) if one.kind == "perpetual"):
                 mark = price[number] + int(draw.integers(-2, 3))
                 parts.append(
                     event(Kind.FUNDING, BEGIN + (place + 1) * INTERVAL, number, p0=round(draw.normal(0, 3e5)), p1=mark)
@@ -163,6 +171,7 @@ class Auditor:
             if now is not None and one["ts_recv"] != now:
                 yield now, self.equity(), self.gross()
             now = int(one["ts_recv"])
+            assert self.cash >= 0 or any(rule.kind != "spot" for rule in self.rules)
             fields = [int(one[f"p{place}"]) for place in range(10)]
             if kind < 32:
                 self.settled()
@@ -170,7 +179,11 @@ class Auditor:
                 key = (number, int(coming[row]["ts_event"]))
                 traded[key] = traded.get(key, 0) + fields[2]
                 assert traded[key] <= Fraction(self.exchange.participation) * int(coming[row]["p4"])
+                before, order = self.cash, self.live[fields[0]]
                 self.fill(number, fields, one, coming[row])
+                room = floor(Fraction(self.exchange.participation) * int(coming[row]["p4"])) - traded[key]
+                if order["purpose"] == ENTRY and order["left"] and room:
+                    self.poor(number, before, fields[2] + 1, coming[row])
             elif kind == Kind.SUBMIT_ORDER:
                 self.submit(number, fields, now, journal[fields[7]])
             elif kind in (Kind.ORDER_CANCELLED, Kind.ORDER_REJECTED):
@@ -197,6 +210,7 @@ class Auditor:
                 self.state = fields[0]
                 self.seen.add(("state", fields[0], fields[1]))
         self.settled()
+        assert self.cash >= 0 or any(rule.kind != "spot" for rule in self.rules)
         yield now, self.equity(), self.gross()
 
     def settled(self):
@@ -214,10 +228,14 @@ class Auditor:
     def leave(self, number, fields, end, room):
         """A bar is over: nothing that it could fill is left, and a stop that it touched is triggered."""
         _, high, low, _, volume, start = fields[:6]
-        for order in (order for order in self.live.values() if order["number"] == number and volume):
+        for order in (order for order in self.live.values() if order["number"] == number):
             price, sells = order["price"] or order["trigger"], order["side"] < 0
-            if order["type"] == MARKET:
-                assert order["time"] > start or (room == 0 and order["purpose"] != ENTRY)
+            if order["purpose"] == ENTRY:
+                assert order["time"] > start
+            elif volume == 0:
+                continue
+            elif order["type"] == MARKET:
+                assert order["time"] > start or room == 0
             elif order["type"] == LIMIT_ORDER:
                 assert room == 0 or not (high > price if sells else low < price)
             elif low <= price if sells else high >= price:
@@ -269,6 +287,7 @@ class Auditor:
         assert number == order["number"]
         assert 0 < lots <= order["left"]
         assert one["ts_recv"] == next_bar["ts_event"] > order["time"] - (purpose in (STOP, TARGET))
+        assert purpose != ENTRY or int(next_bar["p5"]) - order["time"] < INTERVAL
         self.check_price(client, order, price, lots, one, next_bar)
         exact = self.unit[number] * lots * price
         maker = purpose == TARGET
@@ -305,12 +324,22 @@ class Auditor:
                 order["type"], order["time"] = MARKET, int(bar_["ts_event"])
         else:
             assert one["ts_event"] == bar_["p5"] >= order["time"]
-        share = sqrt(lots / volume)
-        cost = reference * (self.exchange.half_spread + self.exchange.impact * share)
-        cost += (high - low) * sqrt(self.exchange.latency_ms * 1e6 / INTERVAL)
-        wanted = reference + side * cost
+        wanted = reference + side * self.cost(reference, high - low, lots / volume)
         assert (price - wanted) * side >= -1e-6
         assert abs(price - wanted) < 1 + 1e-6 or price == 1
+
+    def cost(self, reference, reach, share):
+        """What a taker pays above the reference, in ticks."""
+        cost = reference * (self.exchange.half_spread + self.exchange.impact * sqrt(share))
+        return cost + reach * sqrt(self.exchange.latency_ms * 1e6 / INTERVAL)
+
+    def poor(self, number, cash, lots, bar_):
+        """An entry was filled in part though there was volume: the cash did not pay for these lots, one more."""
+        open_, high, low, volume = (int(bar_[name]) for name in ("p0", "p1", "p2", "p4"))
+        value = self.value(number, lots, ceil(open_ + self.cost(open_, high - low, lots / volume) + 1e-6), True)
+        assert self.rules[number].kind == "spot"
+        assert value + ceil(value * Fraction(self.rules[number].taker_fee)) > cash
+        self.seen.add("poor")
 
     def fund(self, number, fields):
         held, (rate, mark) = self.position[number], fields[:2]
