@@ -149,7 +149,7 @@ def test_a_spot_purchase_takes_at_most_what_its_cash_pays_for(impact):
     rules = [instrument(kind="spot")]
     exchange = ExchangeConfig(latency_ms=0, half_spread=0.001, impact=impact, participation=1.0)
     gap = bar(1, 11_000, 11_000, 11_000, 11_000, 10**6)
-    done = bought(1.0, flat(0), signal(0), gap, exchange=exchange, rules=rules)
+    done = bought(1.0, flat(0), signal(0, barrier=3.0), gap, exchange=exchange, rules=rules)
     (fill,) = of(done.journal, Kind.FILL)
     wanted = int(of(done.journal, Kind.SUBMIT_ORDER)["p4"][0])
     cash = int(done.state.core["cash"][0])
