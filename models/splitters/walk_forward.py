@@ -1,4 +1,4 @@
-"""Splitters: scikit-learn's protocol over labels that take time.
+"""Purged walk-forward: test windows that follow one another, each predicted by what was known before it.
 
 Three separate things keep the future out of a training set. *Purge*: training labels whose interval overlaps the test
 interval are removed. *Embargo*: training labels that begin within a time after a test interval are removed; it acts
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from market.time import format_time
 from models.dataset import Samples
 from models.errors import SplitError
+from models.splitters.grouped import check_rows
+from models.splitters.intervals import Embargo, embargo_length, purged
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,18 +33,6 @@ class Fold:
     train_stop: int
     test_start: int
     test_stop: int
-
-
-def purged(
-    t0: NDArray[np.int64], t1: NDArray[np.int64], test_start: int, test_stop: int, closed: bool = True
-) -> NDArray[np.bool_]:
-    """Which labels [t0, t1] do not overlap the test interval, shape (n,).
-
-    With ``closed`` intervals ends that touch overlap; else a label may end exactly where the test begins.
-    """
-    if closed:
-        return (t1 < test_start) | (t0 > test_stop)
-    return (t1 <= test_start) | (t0 >= test_stop)
 
 
 class PurgedWalkForward:
@@ -62,6 +52,9 @@ class PurgedWalkForward:
         Whether training always begins at the first sample; else windows have constant length.
     closed
         Whether label intervals that touch the test interval overlap it.
+    embargo
+        As in `models.splitters.PurgedKFold`, and checked like there. A fold's training data ends before its test
+        begins, so none of it begins after a test: the embargo removes nothing, whatever its length.
 
     Notes
     -----
@@ -78,6 +71,7 @@ class PurgedWalkForward:
         gap: int = 0,
         anchored: bool = False,
         closed: bool = True,
+        embargo: Embargo = 0,
     ) -> None:
         self.n_splits = n_splits
         self.t0 = t0
@@ -86,6 +80,7 @@ class PurgedWalkForward:
         self.gap = gap
         self.anchored = anchored
         self.closed = closed
+        self.embargo = embargo
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """The number of splits."""
@@ -93,8 +88,7 @@ class PurgedWalkForward:
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Positions of the training and test samples of each split; ``X`` has as many rows as there are labels."""
-        if len(X) != len(self.t0):
-            raise SplitError(f"X has {len(X)} rows, but the splitter was given {len(self.t0)} label intervals")
+        check_rows(X, len(self.t0))
         for fold in self.folds():
             yield fold.train, fold.test
 
@@ -139,6 +133,7 @@ class PurgedWalkForward:
             raise SplitError(f"n_splits is {self.n_splits}; it must be at least 2")
         if len(self.t0) == 0 or len(self.t0) != len(self.t1):
             raise SplitError(f"{len(self.t0)} decision times and {len(self.t1)} label ends; give one of each a sample")
+        embargo_length(self.embargo, self.t0, self.t1)
         span = int(self.t0.max()) - int(self.t0.min())
         if span <= self.train_length + self.gap:
             days = 86_400e9
