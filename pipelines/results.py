@@ -92,7 +92,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class SeriesData(msgspec.Struct, frozen=True):
-    """One instrument's bars: ``gaps`` holes of ``missing_bars`` bars together between ``start`` and ``end``."""
+    """One instrument's bars: ``gaps`` holes of ``missing_bars`` bars together between ``start`` and ``end``.
+
+    ``kind`` is ``spot`` or ``perpetual``; empty where it is not known.
+    """
 
     symbol: str
     venue: str
@@ -104,6 +107,7 @@ class SeriesData(msgspec.Struct, frozen=True):
     missing_bars: int
     fingerprint: str
     findings: tuple[Finding, ...] = ()
+    kind: str = ""
 
 
 class FeatureList(msgspec.Struct, frozen=True):
@@ -132,7 +136,9 @@ class Span(msgspec.Struct, frozen=True):
 class Fold(msgspec.Struct, frozen=True):
     """One fold of the walk-forward: its training and test stretches, row counts, and test scores per predictor.
 
-    ``train`` has several spans when training data also follows the test. The time between train and test is purged.
+    ``train`` has several spans when training data also follows the test; the last before it ends where the last label
+    that was learned from ends. ``purged`` reaches from the first of the ``purged_rows`` decisions that were taken out
+    of training, because their labels reach into the test, to the test's start; None where there were none.
     ``compared`` tells whether the fold's rows are among those on which all predictors are compared.
     """
 
@@ -145,6 +151,13 @@ class Fold(msgspec.Struct, frozen=True):
     test_effective: float
     scores: dict[str, Scores]
     compared: bool = True
+    purged: Span | None = None
+    purged_rows: int = 0
+
+    @property
+    def number(self) -> int:
+        """The fold as people count, from 1."""
+        return self.index + 1
 
 
 class Predictor(msgspec.Struct, frozen=True):
@@ -164,25 +177,40 @@ class PairedDifference(msgspec.Struct, frozen=True):
 
 
 class Reliability(msgspec.Struct, frozen=True, eq=False):
-    """Mean predicted probability against the observed share of label 1, by bin; arrays of shape (bins,)."""
+    """Mean predicted probability against the observed share of label 1, in bins of equal evidence; shapes (bins,).
+
+    ``count`` is a bin's effective rows, rounded. ``histogram`` says what was predicted: decisions by probability, in
+    equal parts of [0, 1]; empty in results of before it was kept.
+    """
 
     predictor: str
     predicted: NDArray[np.float64]
     observed: NDArray[np.float64]
     count: NDArray[np.int64]
+    histogram: NDArray[np.int64] = msgspec.field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 class LearningCurve(msgspec.Struct, frozen=True, eq=False):
-    """A loss by training step, shape (steps,), of one member in one fold (-1: the final refit)."""
+    """A loss along a fit, shape (n,), of one member in one fold (-1: the final refit).
+
+    ``axis`` says along what (epochs, rounds, penalties); the first value stands at ``first``: 0 is before training.
+    """
 
     fold: int
     member: str
     name: str
     values: NDArray[np.float64]
+    first: int = 1
+    axis: str = "step"
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """Where along the axis the values stand, shape (n,)."""
+        return np.arange(self.first, self.first + len(self.values), dtype=np.int64)
 
 
 class Importance(msgspec.Struct, frozen=True):
-    """What a member's fit says about its inputs; ``kind`` names the measure."""
+    """What a member's fits say about its inputs; ``kind`` names the measure."""
 
     member: str
     kind: str
@@ -197,10 +225,10 @@ class Curve(msgspec.Struct, frozen=True, eq=False):
 
 
 class Performance(msgspec.Struct, frozen=True):
-    """A strategy's summary. ``sharpe`` is per period of the equity curve, ``sharpe_annual`` per year of it.
+    """A strategy's summary. ``sharpe`` is per period of the returns (a day), ``sharpe_annual`` per year of it.
 
     ``probabilistic_sharpe`` is the probability that the true Sharpe ratio is above zero (Bailey and López de
-    Prado 2012); ``deflated_sharpe`` that it is above what the best of all trials would reach by luck (2014).
+    Prado 2012). Nothing here corrects for the number of configurations tried.
     Fees and slippage are in the ledger asset; turnover is traded value over mean equity.
     """
 
@@ -209,7 +237,6 @@ class Performance(msgspec.Struct, frozen=True):
     sharpe_annual: Estimate
     periods_per_year: float
     probabilistic_sharpe: Number
-    deflated_sharpe: Number
     max_drawdown: Number
     time_under_water: int
     trades: int
@@ -230,13 +257,26 @@ class Reference(msgspec.Struct, frozen=True, eq=False):
 
 
 class Backtest(msgspec.Struct, frozen=True, eq=False):
-    """A stretch of trading: after all costs (``net``), the same before costs (``gross``), and buy-and-hold."""
+    """A stretch of trading: after costs (``net``), the same before costs (``gross``), and buy-and-hold.
+
+    It began with ``capital`` of the ledger asset ``asset``. Funding of perpetuals is charged for each of the
+    ``funding_events`` it was given, and for nothing else. None and empty are unknown.
+    """
 
     net: Curve
     gross: Curve
     net_performance: Performance
     gross_performance: Performance
     references: tuple[Reference, ...] = ()
+    capital: Number = None
+    asset: str = ""
+    funding_events: int | None = None
+
+    @property
+    def stretch(self) -> Span | None:
+        """The time it covers, from the first to the last point of its curve."""
+        time = self.net.time
+        return Span(int(time[0]), int(time[-1])) if len(time) else None
 
 
 class Parity(msgspec.Struct, frozen=True):
@@ -283,6 +323,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     stages: tuple[Stage, ...]
     confidence: float = 0.95
     interval_method: str = "a bootstrap that draws blocks of time, all instruments together"
+    sharpe_method: str = "the normal approximation of Lo (2002) from daily returns"
     data: tuple[SeriesData, ...]
     features: FeatureList
     samples: SampleSummary
@@ -299,7 +340,6 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     paper: PaperRun | None = None
     certificate: dict[str, Any] = {}
     bundle: BundleInfo | None = None
-    trials: int = 1
 
     def predictor(self, name: str) -> Predictor:
         """One predictor by name.
@@ -313,6 +353,18 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
             if found.name == name:
                 return found
         raise KeyError(f"no predictor {name!r}; there are {', '.join(found.name for found in self.predictors)}")
+
+    @property
+    def without_funding(self) -> bool:
+        """Whether perpetuals were traded without any funding being charged or received."""
+        perpetual = any(one.kind == "perpetual" for one in self.data)
+        return perpetual and self.backtest is not None and not self.backtest.funding_events
+
+    @property
+    def compared_stretch(self) -> Span | None:
+        """The test stretches on which the predictors are compared, from the first's start to the last's end."""
+        tests = [fold.test for fold in self.folds if fold.compared]
+        return Span(min(one.start for one in tests), max(one.end for one in tests)) if tests else None
 
     @property
     def seconds(self) -> float:

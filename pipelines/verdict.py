@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.results import ENSEMBLE, Estimate, Number, PairedDifference, RunResult, is_known
+from market.time import format_time
+from pipelines.results import ENSEMBLE, Estimate, Number, PairedDifference, RunResult, Span, is_known
 
 UNKNOWN = "–"
 
@@ -82,6 +83,22 @@ def interval(estimate: Estimate, digits: int = 4, signed: bool = False) -> str:
     return f"{number(estimate.value, digits, signed)} [{low}, {high}]"
 
 
+def day(nanoseconds: int) -> str:
+    """The date of a time."""
+    return format_time(nanoseconds)[:10]
+
+
+def period(span: Span | None) -> str:
+    """A stretch by its dates.
+
+    Examples
+    --------
+    >>> period(Span(0, 86_400_000_000_000)), period(None)
+    ('1970-01-01 to 1970-01-02', '–')
+    """
+    return f"{day(span.start)} to {day(span.end)}" if span is not None else UNKNOWN
+
+
 def listed(names: tuple[str, ...]) -> str:
     """Names as people list them.
 
@@ -123,9 +140,9 @@ def _profit_sentence(result: RunResult) -> str:
         return "There is no out-of-sample backtest in this run, so nothing is claimed about profit."
     net, gross = result.backtest.net_performance, result.backtest.gross_performance
     text = (
-        f"Out of sample and after costs the strategy returned {percent(net.total_return, signed=True)} "
-        f"({percent(gross.total_return, signed=True)} before costs) over {net.trades:,} trades, with an annual Sharpe "
-        f"ratio of {interval(net.sharpe_annual, 2, signed=True)}"
+        f"Out of sample ({period(result.backtest.stretch)}) and after costs the strategy returned "
+        f"{percent(net.total_return, signed=True)} ({percent(gross.total_return, signed=True)} before costs) over "
+        f"{net.trades:,} trades, with an annual Sharpe ratio of {interval(net.sharpe_annual, 2, signed=True)}"
     )
     if net.trades == 0:
         return "Out of sample the strategy made no trade, so nothing is claimed about profit."
@@ -162,19 +179,20 @@ def _evidence_sentence(result: RunResult, gain: Estimate) -> str:
         f"All predictors are compared on {result.comparison_rows:,} decisions, which overlap and move together so much "
         f"that they carry the information of about {result.comparison_effective:,.0f} independent ones"
     )
+    tried = "Nothing here is corrected for the number of configurations tried."
     if gain.bounds is None:
-        return f"{text}."
+        return f"{text}. {tried}"
     half = (gain.bounds[1] - gain.bounds[0]) / 2
-    return f"{text}; an information gain much below {number(half, 5)} nats could not be seen in them."
+    return f"{text}; an information gain much below {number(half, 5)} nats could not be seen in them. {tried}"
 
 
-def _trials_sentence(result: RunResult) -> str:
-    if result.trials <= 1:
+def _funding_sentence(result: RunResult) -> str:
+    if not result.without_funding:
         return ""
-    deflated = result.backtest.net_performance.deflated_sharpe if result.backtest else None
-    text = f"{result.trials:,} configurations were tried to find this one; the intervals do not correct for that"
-    known = f" (the deflated Sharpe ratio, {percent(deflated)}, does)" if is_known(deflated) else ""
-    return f"{text}{known}."
+    return (
+        "Perpetuals were traded without funding events: no funding was charged or received, and every return leaves it "
+        "out."
+    )
 
 
 def _paper_sentence(result: RunResult) -> str:
@@ -182,10 +200,11 @@ def _paper_sentence(result: RunResult) -> str:
         return ""
     rows = ", ".join(f"{part.equal:,} of {part.rows:,} {part.what}" for part in result.paper.parity)
     returned = percent(result.paper.backtest.net_performance.total_return, signed=True)
-    text = f"On the untouched last stretch the live loop returned {returned} on paper"
+    stretch = period(result.paper.backtest.stretch)
+    text = f"On the untouched last stretch ({stretch}) the live loop returned {returned} on paper, after costs,"
     if result.paper.identical:
         return f"{text} and agreed with research in every byte ({rows})."
-    return f"{text}, but did NOT agree with research ({rows}): do not promote."
+    return f"{text} but did NOT agree with research ({rows}): do not promote."
 
 
 def _headline(prediction: bool, profit: bool) -> str:
@@ -210,10 +229,10 @@ def verdict(result: RunResult) -> Verdict:
     sentences = (
         _prediction_sentence(gain),
         _profit_sentence(result),
+        _funding_sentence(result),
         _hold_sentence(result),
         _member_sentence(better, worse, undecided),
         _evidence_sentence(result, gain),
-        _trials_sentence(result),
         _paper_sentence(result),
     )
     return Verdict(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from pipelines.figures.style import INK, MUTED, colours, draw
+from pipelines.figures.style import INK, MUTED, colours, draw, house_order
 from pipelines.results import ENSEMBLE, Fold, Predictor, is_known
 
 MILLI = 1000.0
+FAR = 5.0
+"""Values farther from zero than this many times the median are drawn at the edge, with their number."""
 
 
 def _value(number: float | None) -> float:
@@ -36,23 +39,50 @@ def gain_intervals(predictors: tuple[Predictor, ...]) -> Figure:
     return draw(0.9 + 0.28 * max(1, len(known)), paint)
 
 
+def fold_gains(folds: tuple[Fold, ...]) -> tuple[list[str], NDArray[np.float64]]:
+    """The predictors in the house's order, and their gains in 0.001 nats, shape (predictors, folds)."""
+    names = house_order(name for fold in folds for name in fold.scores)
+    gains = [[_value(fold.scores.get(name, {}).get("information_gain")) for fold in folds] for name in names]
+    return names, np.array(gains).reshape(len(names), len(folds))
+
+
+def edge(gains: NDArray[np.float64]) -> float:
+    """How far from zero an axis should reach so that one bad fold does not press all others flat.
+
+    Examples
+    --------
+    >>> edge(np.array([1.0, -2.0, 3.0])), edge(np.array([1.0, -2.0, 3.0, -60.0]))
+    (3.0, 12.5)
+    """
+    size = np.abs(gains[np.isfinite(gains)])
+    if len(size) == 0:
+        return 1.0
+    return float(min(size.max(), FAR * np.median(size))) or 1.0
+
+
 def gain_by_fold(folds: tuple[Fold, ...]) -> Figure:
-    """Information gain of every predictor in every fold's test stretch."""
-    names = list(dict.fromkeys(name for fold in folds for name in fold.scores))
+    """Information gain of every predictor in every fold's test stretch; one far off is named at the edge."""
+    names, gains = fold_gains(folds)
+    limit = edge(gains)
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.axhline(0, color=MUTED, lw=1.0)
-        for number, (name, colour) in enumerate(colours(names).items()):
-            values = np.array([_value(fold.scores.get(name, {}).get("information_gain")) for fold in folds])
-            if not np.isfinite(values).any():
-                continue
-            place = np.arange(len(folds)) + (number - len(names) / 2) * 0.07
-            main = name == ENSEMBLE
-            axes.plot(
-                place, values, "D" if main else "o", ms=6 if main else 4, color=INK if main else colour, label=name
-            )
-        axes.set_xticks(range(len(folds)), [f"fold {fold.index}" for fold in folds])
+        colour = colours(names)
+        for number, name in enumerate(names):
+            place = np.arange(len(folds)) + (number - (len(names) - 1) / 2) * 0.08
+            shown = INK if name == ENSEMBLE else colour[name]
+            style = {"ms": 6 if name == ENSEMBLE else 4, "color": shown, "ls": ""}
+            inside = np.where(np.abs(gains[number]) <= limit, gains[number], np.nan)
+            axes.plot(place, inside, marker="D" if name == ENSEMBLE else "o", label=name, **style)
+            for fold in np.flatnonzero(np.abs(gains[number]) > limit):
+                value = gains[number, fold]
+                at = (place[fold], float(np.copysign(limit, value)))
+                axes.plot(*at, marker="v" if value < 0 else "^", **style)
+                text = f"{value:.0f}".replace("-", "−")
+                axes.annotate(text, at, (5, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.set_ylim(-1.12 * limit, 1.12 * limit)
+        axes.set_xticks(range(len(folds)), [f"fold {fold.number}" for fold in folds])
         axes.grid(axis="x", visible=False)
         axes.set_ylabel("information gain,\n0.001 nats per decision")
         if axes.get_legend_handles_labels()[0]:

@@ -12,7 +12,7 @@ from pipelines.figures.gain import gain_by_fold, gain_intervals
 from pipelines.figures.importance import importance
 from pipelines.figures.learning import learning
 from pipelines.figures.reliability import reliability
-from pipelines.results import Backtest, RunResult, Span
+from pipelines.results import RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,26 @@ class Picture:
     figure: Figure
 
 
-def stretch(backtest: Backtest) -> Span | None:
-    """The time a backtest covers."""
-    time = backtest.net.time
-    return Span(int(time[0]), int(time[-1])) if len(time) else None
+def folds_caption(result: RunResult) -> str:
+    """What the timeline shows, with what was purged."""
+    rows = [fold.purged_rows for fold in result.folds]
+    text = "What each fold was trained and tested on."
+    if not any(rows):
+        return text
+    return (
+        f"{text} Right, the hours around each test's start: blue ends where the last label that was learned from ends; "
+        f"red are decisions before the test, {min(rows):,} to {max(rows):,} a fold, that were purged because their "
+        "labels reach into it."
+    )
+
+
+def learning_caption(result: RunResult) -> str:
+    """What the learning curves run along, member by member."""
+    axes = {one.member: one.axis for one in result.learning_curves}
+    text = "Loss along each fit, one line a fold, the final refit in black"
+    along = "; ".join(f"{member} by {axis}" for member, axis in axes.items())
+    zero = "; 0 is before training" if any(one.first == 0 for one in result.learning_curves) else ""
+    return f"{text}: {along}{zero}."
 
 
 def gallery(result: RunResult) -> dict[str, Picture]:
@@ -44,22 +60,33 @@ def gallery(result: RunResult) -> dict[str, Picture]:
         )
         add("gain", text, gain_intervals(result.predictors))
     if result.folds:
-        paper = stretch(result.paper.backtest) if result.paper else None
-        add("folds", "What each fold was trained and tested on; red is purged.", timeline(result.folds, paper))
-        add("gain_by_fold", "Information gain in each fold's test stretch.", gain_by_fold(result.folds))
+        paper = result.paper.backtest.stretch if result.paper else None
+        add("folds", folds_caption(result), timeline(result.folds, paper))
+        text = "Information gain in each fold's test stretch. A triangle at the edge is a value beyond it, written out."
+        add("gain_by_fold", text, gain_by_fold(result.folds))
     if result.reliability:
-        text = "Observed share of label 1 against the predicted probability; below, how often each was predicted."
+        text = (
+            "Observed share of label 1 against the predicted probability, on the compared decisions, in ten bins of "
+            "equal evidence; the ensemble's bars are 95 % intervals that count a bin's effective decisions. Below, how "
+            "often the ensemble said what."
+        )
         add("reliability", text, reliability(result.reliability))
     if result.learning_curves:
-        text = "Loss by training step, one line a fold; the final refit, where it has a curve, in black."
+        text = learning_caption(result)
         add("learning", text, learning(result.learning_curves))
     if result.importances:
-        text = "The features that matter most. Importance says what a fit used, not that it helps out of sample."
+        text = (
+            "The features that the fits used most, mean over folds; members that say nothing of it are left out. "
+            "It does not say that a feature helps out of sample."
+        )
         add("importance", text, importance(result.importances))
     if result.backtest is not None and len(result.backtest.net.equity):
-        text = "Out of sample: return net of all costs and before costs, beside buy-and-hold, and the drawdown (net)."
+        text = (
+            "Out of sample: return on the starting capital net of costs and before them, the drawdown, and holding "
+            "each instrument instead. Mind the axes: they differ."
+        )
         add("equity", text, equity(result.backtest))
     if result.paper is not None and len(result.paper.backtest.net.equity):
-        text = "The untouched last stretch, traded on paper by the serving loop."
+        text = "The untouched last stretch, traded on paper by the serving loop; panels as above."
         add("paper", text, equity(result.paper.backtest))
     return {picture.name: picture for picture in pictures}

@@ -1,4 +1,4 @@
-"""Feature importance: the leading features of each member, as shares of that member's total."""
+"""Feature importance: the leading features of each member, as shares of that member's total, and of what."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def shares(values: dict[str, float]) -> dict[str, float]:
 def importance(importances: tuple[Importance, ...]) -> Figure:
     """The features that matter most on average over the members, with each member's share."""
     parts = {one.member: shares(one.values) for one in importances}
+    kinds = {one.member: one.kind for one in importances}
     names = {name for part in parts.values() for name in part}
     mean = {name: sum(part.get(name, 0.0) for part in parts.values()) / len(parts) for name in names}
     leading = sorted(mean, key=lambda name: (-mean[name], name))[:SHOWN]
@@ -37,12 +38,12 @@ def importance(importances: tuple[Importance, ...]) -> Figure:
         )
         for member, colour in colours(parts).items():
             values = [100 * parts[member].get(name, 0.0) for name in leading]
-            axes.plot(values, range(len(leading)), "o", ms=4.5, color=colour, label=member)
+            axes.plot(values, range(len(leading)), "o", ms=4.5, color=colour, label=f"{member} ({kinds[member]})")
         axes.set_yticks(range(len(leading)), leading)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlim(left=0)
-        axes.set_xlabel("share of a member's total importance, % (bar: mean over members)")
+        axes.set_xlabel("share of a member's total, % (bar: mean over members)")
         axes.legend(loc="lower right")
 
     return draw(1.0 + 0.24 * len(leading), paint)

@@ -29,14 +29,15 @@ BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW, BLACK = (
 )
 CYCLE = (BLUE, ORANGE, GREEN, PINK, VERMILION, SKY, YELLOW, BLACK)
 HOUSE = {
-    "ensemble": INK,
     "lstm": BLUE,
     "lightgbm": ORANGE,
     "xgboost": GREEN,
     "linear": PINK,
     "trees only": VERMILION,
     "stacker": SKY,
+    "ensemble": INK,
 }
+"""The colours of the predictors the house knows, in the order in which they are read."""
 WIDTH = 6.8
 MAXIMAL_POINTS = 700
 
@@ -118,6 +119,18 @@ def thinned(values: NDArray[np.float64], limit: int = MAXIMAL_POINTS) -> NDArray
     chunks = [np.arange(low, high) for low, high in itertools.pairwise(edges)]
     extremes = [chunk[pick(values[chunk])] for chunk in chunks for pick in (np.argmin, np.argmax)]
     return np.unique(np.array([0, *extremes, len(values) - 1], np.int64))
+
+
+def house_order(names: Iterable[str]) -> list[str]:
+    """Names without repetition in the order in which people read them: members, baselines, combinations, others.
+
+    Examples
+    --------
+    >>> house_order(["xgboost", "mine", "ensemble", "lstm", "mine"])
+    ['lstm', 'xgboost', 'ensemble', 'mine']
+    """
+    order = list(HOUSE)
+    return sorted(dict.fromkeys(names), key=lambda name: order.index(name) if name in HOUSE else len(order))
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:

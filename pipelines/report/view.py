@@ -9,14 +9,15 @@ from typing import Any
 
 import msgspec
 
-from market.time import DAY, HOUR, format_time
+from market.time import DAY, HOUR, SECOND, format_time
 from pipelines.figures.gallery import Picture, gallery
-from pipelines.figures.style import svg
-from pipelines.results import METRICS, Backtest, Estimate, Fold, Performance, Predictor, RunResult
-from pipelines.verdict import information_gain, interval, number, percent, verdict
+from pipelines.figures.style import house_order, svg
+from pipelines.results import METRICS, Backtest, Estimate, Fold, Number, Performance, Predictor, RunResult, Span
+from pipelines.verdict import day, information_gain, interval, number, percent, period, verdict
 
 STYLE = Path(__file__).parent / "templates" / "style.css"
-DIGITS = {"information_gain": 5, "log_loss": 5}
+DIGITS = {"information_gain": 5, "log_loss": 4, "brier": 4}
+"""Digits of a metric; 3 of the others."""
 HEADINGS = {
     "information_gain": "information gain",
     "log_loss": "log loss",
@@ -48,9 +49,20 @@ def duration(nanoseconds: int) -> str:
     return f"{days:,.1f} days" if days >= 1 else f"{nanoseconds / HOUR:,.1f} hours"
 
 
-def day(nanoseconds: int) -> str:
-    """The date of a time."""
-    return format_time(nanoseconds)[:10]
+def covered(span: Span | None) -> str:
+    """A stretch for reading, with its length.
+
+    Examples
+    --------
+    >>> covered(Span(0, 3 * DAY))
+    '1970-01-01 to 1970-01-04 (3.0 days)'
+    """
+    return f"{period(span)} ({duration(span.end - span.start)})" if span is not None else ""
+
+
+def second(nanoseconds: int) -> str:
+    """A time to the second."""
+    return format_time(nanoseconds // SECOND * SECOND)
 
 
 def predictor_rows(result: RunResult) -> list[Row]:
@@ -70,7 +82,7 @@ def predictor_rows(result: RunResult) -> list[Row]:
 
 def _metric_cell(predictor: Predictor, metric: str) -> Row:
     signed = metric in ("information_gain", "information_coefficient")
-    return cell(predictor.scores.get(metric, Estimate(None)), DIGITS.get(metric, 4), signed)
+    return cell(predictor.scores.get(metric, Estimate(None)), DIGITS.get(metric, 3), signed)
 
 
 def _standing(difference: Estimate | None) -> str:
@@ -85,8 +97,10 @@ def fold_rows(folds: tuple[Fold, ...]) -> list[Row]:
     """One row a fold."""
     return [
         {
-            "index": fold.index,
+            "number": fold.number,
             "train": " and ".join(f"{day(span.start)} – {day(span.end)}" for span in fold.train),
+            "purged": f"{fold.purged_rows:,}",
+            "before": duration(fold.test.start - fold.purged.start) if fold.purged else "",
             "test": f"{day(fold.test.start)} – {day(fold.test.end)}",
             "train_rows": f"{fold.train_rows:,}",
             "train_effective": number(fold.train_effective, 0),
@@ -103,25 +117,38 @@ def fold_rows(folds: tuple[Fold, ...]) -> list[Row]:
 
 def performance_rows(backtest: Backtest) -> list[tuple[str, str, str]]:
     """Name, net and before-costs value of every line of a strategy's summary."""
-    net, gross = (_performance(one) for one in (backtest.net_performance, backtest.gross_performance))
+    net, gross = (_performance(one, backtest) for one in (backtest.net_performance, backtest.gross_performance))
     return [(name, net[name], gross[name]) for name in net]
 
 
-def _performance(one: Performance) -> dict[str, str]:
+def _performance(one: Performance, backtest: Backtest) -> dict[str, str]:
+    unit = backtest.asset or "ledger asset"
     return {
         "Total return": percent(one.total_return, 2, signed=True),
         "Sharpe ratio, annual": interval(one.sharpe_annual, 2, signed=True),
-        "Sharpe ratio, per period": interval(one.sharpe, 4, signed=True),
-        "Probability that the true Sharpe ratio is above 0": percent(one.probabilistic_sharpe),
-        "The same, deflated for the number of trials": percent(one.deflated_sharpe),
+        "Sharpe ratio, daily": interval(one.sharpe, 4, signed=True),
+        "Probability that the true Sharpe ratio is above 0, if this was the only configuration tried": percent(
+            one.probabilistic_sharpe
+        ),
         "Maximal drawdown": percent(one.max_drawdown, 2),
         "Longest time under water": duration(one.time_under_water),
-        "Trades": f"{one.trades:,}",
-        "Hit ratio": percent(one.hit_ratio),
-        "Turnover (traded value over mean equity)": number(one.turnover, 1),
-        "Fees": number(one.fees, 2),
-        "Slippage": number(one.slippage, 2),
+        "Round trips": f"{one.trades:,}",
+        "Of them with a profit": percent(one.hit_ratio),
+        "Turnover (traded value over mean equity)": f"{number(one.turnover, 1)} ×",
+        f"Fees, {unit}": _cost(one.fees, backtest),
+        f"Spread and slippage, {unit}": _cost(one.slippage, backtest),
     }
+
+
+def _cost(value: Number, backtest: Backtest) -> str:
+    share = value / backtest.capital if value and backtest.capital else None
+    return f"{number(value, 2)} ({percent(share, 2)} of the capital)" if share else number(value, 2)
+
+
+def trading_facts(backtest: Backtest) -> str:
+    """When a stretch was traded and with what."""
+    capital = f", beginning with {number(backtest.capital, 0)} {backtest.asset}" if backtest.capital else ""
+    return f"{covered(backtest.stretch)}{capital}"
 
 
 def reference_rows(backtest: Backtest) -> list[Row]:
@@ -145,13 +172,15 @@ def tiles(result: RunResult) -> list[tuple[str, str, str]]:
     if result.backtest is not None:
         net = result.backtest.net_performance
         sharpe = net.sharpe_annual
-        found.append(("Net annual Sharpe", number(sharpe.value, 2, signed=True), _between(sharpe, 2, level)))
-        text = f"out of sample, after costs; drawdown {percent(net.max_drawdown)}"
+        text = _between(sharpe, 2, f"out of sample, after costs; {level}")
+        found.append(("Net annual Sharpe", number(sharpe.value, 2, signed=True), text))
+        text = f"out of sample, {period(result.backtest.stretch)}, after costs; drawdown {percent(net.max_drawdown)}"
         found.append(("Net return", percent(net.total_return, signed=True), text))
     if result.paper is not None:
         returned = percent(result.paper.backtest.net_performance.total_return, signed=True)
         text = "equal to research in every byte" if result.paper.identical else "NOT equal to research"
-        found.append(("Paper return", returned, f"untouched stretch; {text}"))
+        stretch = period(result.paper.backtest.stretch)
+        found.append(("Paper return", returned, f"untouched stretch, {stretch}, after costs; {text}"))
     return found
 
 
@@ -167,14 +196,53 @@ def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     --------
     >>> list(flattened({"rows": 10, "members": {"lstm": {"error": 0.5}}}))
     [('rows', '10'), ('members.lstm.error', '0.5')]
+    >>> list(flattened({"decisions": [{"threshold": 0.5, "flips": 0}]}))
+    [('decisions.1.threshold', '0.5'), ('decisions.1.flips', '0')]
     """
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from flattened(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+        yield from flattened({str(place): item for place, item in enumerate(value, start=1)}, name)
     elif isinstance(value, list | tuple):
         yield name, ", ".join(str(item) for item in value)
     else:
         yield name, str(value)
+
+
+KINDS = {"real": "real rows", "threshold": "rows on split thresholds", "extreme": "rows at extreme values"}
+
+
+def certificate_rows(certificate: Mapping[str, Any]) -> list[Row]:
+    """One row a member and the ensemble: the bound, and the largest error with the rows it was sought in."""
+    findings = {**certificate.get("members", {}), "ensemble": certificate.get("ensemble")}
+    return [
+        {
+            "name": name,
+            "bound": _error(found["bound"]),
+            "cells": [
+                f"{_error(found['errors'][kind])} in {found['rows'][kind]:,}" if kind in found["errors"] else "–"
+                for kind in KINDS
+            ],
+        }
+        for name, found in findings.items()
+        if found
+    ]
+
+
+def _error(value: float) -> str:
+    return f"{value:.1e}".replace("e-0", "e-").replace("-", "−") if value else "0"
+
+
+def decision_sentences(certificate: Mapping[str, Any]) -> list[str]:
+    """What the certificate says about decisions, in words."""
+    band = _error(certificate.get("tolerance", 0.0))
+    return [
+        f"Decisions at {one['threshold']:g} that differ between graph and native members: {one['flips']:,} where the "
+        f"probability is farther than {band} from it, {one['flips_inside']:,} of the {one['inside']:,} rows that are "
+        "nearer."
+        for one in certificate.get("decisions", ())
+    ]
 
 
 def image(picture: Picture) -> Row:
@@ -188,7 +256,7 @@ def series_rows(result: RunResult) -> list[Row]:
     return [
         {
             "symbol": one.symbol,
-            "venue": one.venue,
+            "venue": f"{one.venue}, {one.kind}" if one.kind else one.venue,
             "interval": one.interval,
             "rows": f"{one.rows:,}",
             "start": format_time(one.start),
@@ -207,23 +275,29 @@ def view(result: RunResult) -> Row:
         "result": result,
         "verdict": verdict(result),
         "style": STYLE.read_text(encoding="utf-8"),
-        "created": format_time(result.created),
+        "created": second(result.created),
         "level": f"{100 * result.confidence:.0f} %",
         "tiles": tiles(result),
         "figures": {name: image(picture) for name, picture in gallery(result).items()},
         "headings": [(HEADINGS[metric], METRICS[metric]) for metric in METRICS],
         "predictors": predictor_rows(result),
-        "weights": [(name, number(weight, 3)) for name, weight in result.weights.items()],
+        "compared": covered(result.compared_stretch),
+        "compared_folds": sum(fold.compared for fold in result.folds),
+        "weights": [(name, number(result.weights[name], 3, signed=True)) for name in house_order(result.weights)],
         "folds": fold_rows(result.folds),
-        "fold_predictors": list(dict.fromkeys(name for fold in result.folds for name in fold.scores)),
+        "fold_predictors": house_order(name for fold in result.folds for name in fold.scores),
         "backtest": performance_rows(result.backtest) if result.backtest else [],
+        "backtest_facts": trading_facts(result.backtest) if result.backtest else "",
+        "paper_facts": trading_facts(result.paper.backtest) if result.paper else "",
         "references": reference_rows(result.backtest) if result.backtest else [],
         "paper": performance_rows(result.paper.backtest) if result.paper else [],
         "parity": result.paper.parity if result.paper else (),
         "series": series_rows(result),
         "base_rate": percent(result.samples.base_rate, 2),
         "effective": number(result.samples.effective, 0),
-        "certificate": list(flattened(result.certificate)),
+        "certificate": certificate_rows(result.certificate),
+        "certificate_kinds": tuple(KINDS.values()),
+        "decisions": decision_sentences(result.certificate),
         "stages": [(one.name, "cached" if one.cached else f"{one.seconds:,.1f} s") for one in result.stages],
         "seconds": f"{result.seconds:,.1f} s",
         "config": msgspec.json.format(msgspec.json.encode(result.config), indent=2).decode(),

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from pipelines.report.view import view
 from pipelines.results import RunResult
+
+
+def whole_dates(text: str) -> Markup:
+    """A text as HTML whose dates are not broken between lines.
+
+    Examples
+    --------
+    >>> whole_dates("1970-01-02 & on")
+    Markup('<span class="date">1970-01-02</span> &amp; on')
+    """
+    return Markup(re.sub(r"\d{4}-\d\d-\d\d", r'<span class="date">\g<0></span>', str(escape(text))))
 
 
 def render(result: RunResult) -> str:
@@ -20,6 +33,7 @@ def render(result: RunResult) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["dates"] = whole_dates
     return environment.get_template("report.html").render(view(result))
 
 

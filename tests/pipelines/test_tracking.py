@@ -11,7 +11,7 @@ import pytest
 from pipelines.errors import PipelineError
 from pipelines.report.write import write_report
 from pipelines.results import METRICS
-from pipelines.tracking.content import parameters
+from pipelines.tracking.content import curve_name, fold_parameters, parameters
 from pipelines.tracking.mirror import mirror
 from pipelines.tracking.tracker import Tracker
 from pipelines.verdict import verdict
@@ -89,19 +89,44 @@ def test_the_configuration_is_there_whole(seen, tracked):
 
 def test_one_nested_run_a_fold_with_its_scores(nested, tracked):
     folds = {int(run.data.tags["bot4.fold"]): run for run in nested}
-    assert sorted(folds) == [fold.index for fold in tracked[1].folds]
+    assert sorted(folds) == list(range(1, 8))
     for fold in tracked[1].folds:
-        assert folds[fold.index].info.status == "FINISHED"
+        run = folds[fold.index + 1]
+        assert run.info.status == "FINISHED"
+        assert run.info.run_name == f"fold {fold.index + 1}"
+        assert run.data.metrics["rows/purged"] == fold.purged_rows
         for name, scores in fold.scores.items():
             for metric in METRICS:
-                assert folds[fold.index].data.metrics[f"oof/{name.replace(' ', '_')}/{metric}"] == scores[metric]
+                assert run.data.metrics[f"oof/{name.replace(' ', '_')}/{metric}"] == scores[metric]
+
+
+def test_a_folds_run_says_what_it_was_made_of(nested, tracked):
+    _, result, _ = tracked
+    (third,) = [run for run in nested if run.data.tags["bot4.fold"] == "3"]
+    assert third.data.params == fold_parameters(result.folds[2], result.config)
+    assert third.data.params["test"] == "2018-08-29T00:00:00Z to 2018-09-18T00:00:00Z"
+    assert third.data.params["members.lstm.hidden"] == "48"
+    assert third.data.params["seed"] == "1"
+    assert "data.symbols" not in third.data.params
 
 
 def test_the_parent_has_the_folds_as_steps(client, tracked):
     _, result, run = tracked
-    history = client.get_metric_history(run.run_id, "oof/ensemble/log_loss")
-    expected = [(fold.index, fold.scores["ensemble"]["log_loss"]) for fold in result.folds if "ensemble" in fold.scores]
+    history = client.get_metric_history(run.run_id, "by_fold/ensemble/log_loss")
+    expected = [
+        (fold.index + 1, fold.scores["ensemble"]["log_loss"]) for fold in result.folds if "ensemble" in fold.scores
+    ]
     assert sorted((one.step, one.value) for one in history) == expected
+
+
+def test_a_value_of_the_parent_is_of_all_folds_even_where_one_is_undefined(client, tracked):
+    tracker, result, _ = tracked
+    last = result.folds[-1]
+    undefined = {**last.scores, "lstm": {**last.scores["lstm"], "information_coefficient": None}}
+    folds = (*result.folds[:-1], msgspec.structs.replace(last, scores=undefined))
+    run = tracker.record(msgspec.structs.replace(result, folds=folds, learning_curves=()))
+    shown = client.get_run(run.run_id).data.metrics["oof/lstm/information_coefficient"]
+    assert shown == result.predictor("lstm").scores["information_coefficient"].value
 
 
 def test_comparisons_have_intervals(seen, tracked):
@@ -109,7 +134,7 @@ def test_comparisons_have_intervals(seen, tracked):
     for name in ROLES:
         for metric in METRICS:
             estimate = tracked[1].predictor(name).scores[metric]
-            key = f"compare/{name.replace(' ', '_')}/{metric}"
+            key = f"oof/{name.replace(' ', '_')}/{metric}"
             assert (metrics[key], metrics[f"{key}/low"], metrics[f"{key}/high"]) == (
                 estimate.value,
                 estimate.low,
@@ -121,18 +146,23 @@ def test_comparisons_have_intervals(seen, tracked):
 
 def test_learning_curves_are_stepped(client, tracked):
     _, result, run = tracked
-    curve = result.learning_curves[0]
-    history = client.get_metric_history(run.run_id, f"learning/{curve.member}/{curve.name}/fold_{curve.fold}")
-    assert [one.value for one in sorted(history, key=lambda one: one.step)] == curve.values.tolist()
-    assert {one.step for one in history} == set(range(1, len(curve.values) + 1))
+    for curve in result.learning_curves[:2]:
+        history = client.get_metric_history(run.run_id, f"learning/{curve.member}/{curve.name}/fold_1")
+        assert [one.value for one in sorted(history, key=lambda one: one.step)] == curve.values.tolist()
+        assert {one.step for one in history} == set(range(curve.first, 31))
+    assert [curve.first for curve in result.learning_curves[:2]] == [1, 0]
+    assert curve_name(msgspec.structs.replace(result.learning_curves[0], fold=-1)).endswith("/final")
 
 
-def test_data_are_inputs_with_their_fingerprints(seen, tracked):
+def test_data_are_inputs_with_their_fingerprints_and_their_place(seen, tracked, workspace):
     found = {one.dataset.name: one for one in seen.inputs.dataset_inputs}
     assert set(found) == {one.symbol for one in tracked[1].data}
     for series in tracked[1].data:
         assert found[series.symbol].dataset.digest == series.fingerprint[:36]
         assert json.loads(found[series.symbol].dataset.profile)["fingerprint"] == series.fingerprint
+        source = unquote(urlparse(json.loads(found[series.symbol].dataset.source)["uri"]).path)
+        expected = f"lake/venue=fake/instrument={series.symbol}/kind=bars/interval=30m"
+        assert Path(source) == (workspace.root / expected).resolve()
         assert {tag.key: tag.value for tag in found[series.symbol].tags} == {"mlflow.data.context": "training"}
 
 
@@ -204,7 +234,7 @@ def test_undefined_numbers_are_not_logged(client, tracked):
         result.folds[0], scores={"lstm": {"auc": None, "brier": float("nan"), "log_loss": 0.5}}
     )
     with tracker.run("undefined") as run:
-        nested = run.fold(fold)
+        nested = run.fold(fold, {})
     metrics = client.get_run(nested.run_id).data.metrics
     assert {name for name in metrics if name.startswith("oof/")} == {"oof/lstm/log_loss"}
 

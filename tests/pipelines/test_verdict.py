@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.results import METRICS, Estimate, PairedDifference, PaperRun, Parity
-from pipelines.verdict import interval, listed, verdict
+from pipelines.verdict import interval, listed, period, verdict
 from tests.pipelines.factory import make_result
 
 RESULT = make_result()
@@ -92,11 +92,25 @@ def test_parity_needs_rows_and_every_one_of_them(parity, same):
     assert ("did NOT agree" in text) != same
 
 
-def test_many_trials_are_told():
+def test_that_nothing_corrects_for_other_configurations_is_told():
+    assert "Nothing here is corrected for the number of configurations tried." in " ".join(verdict(RESULT).sentences)
+
+
+def test_every_return_says_when():
     told = " ".join(verdict(RESULT).sentences)
-    once = " ".join(verdict(msgspec.structs.replace(RESULT, trials=1)).sentences)
-    assert "12 configurations were tried" in told
-    assert "tried" not in once
+    for backtest in (RESULT.backtest, RESULT.paper.backtest):
+        assert f"({period(backtest.stretch)})" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "events", "told"),
+    [("perpetual", 0, True), ("perpetual", None, True), ("perpetual", 9, False), ("spot", 0, False)],
+)
+def test_funding_that_was_left_out_is_told(kind, events, told):
+    backtest = msgspec.structs.replace(RESULT.backtest, funding_events=events)
+    data = (RESULT.data[0], msgspec.structs.replace(RESULT.data[1], kind=kind))
+    found = verdict(msgspec.structs.replace(RESULT, backtest=backtest, data=data))
+    assert any("no funding was charged or received" in sentence for sentence in found.sentences) == told
 
 
 def test_a_planted_edge_is_seen_and_its_absence_too():
