@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.device import Device, torch_sees_cuda, training_device
 from models.members.protocol import FitRecord, Progress
 from models.members.scaling import Scaler, fit_scaler
 from models.members.streams import runs, stacked, training_streams, validation_streams
@@ -32,8 +33,9 @@ class LstmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``weight_decay``: of matrices. ``gradient_norm``: gradients are clipped to it.
     ``chunk``: bars of truncated back-propagation. ``stream``: bars of a stream that count, after ``burn_in`` bars that
     only move its state. ``updates``: optimiser steps wanted in an epoch; ``most_streams`` side by side at the most.
-    ``bf16``: bfloat16 autocast while training. ``threads``: of the fit. Sums split
+    ``bf16``: bfloat16 autocast while training on the CPU; a GPU trains in float32. ``threads``: of the fit. Sums split
     over threads have other last bits: one gives the same bits on any number of cores.
+    ``device``: where it is trained, ``cpu``, ``cuda`` or ``auto`` (`models.members.device`); it predicts on the CPU.
     """
 
     hidden: int = 32
@@ -53,6 +55,7 @@ class LstmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_streams: int = 64
     bf16: bool = False
     threads: int = 1
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,11 +119,12 @@ class LstmMember:
         Raises
         ------
         MemberError
-            If there is nothing to learn from (`models.members.training.take_both`).
+            If there is nothing to learn from (`models.members.training.take_both`), or no GPU where one is asked for.
         """
+        device = training_device(self.config.device, torch_sees_cuda, "torch")
         rows, _ = take_both(panel, train, validation)
         scaler = fit_scaler(rows.features, rows.weight, self.config.clip)
-        network, curves = self._train(panel, train, validation, scaler, rows.base_rate, seed, progress)
+        network, curves = self._train(panel, train, validation, scaler, rows.base_rate, seed, device, progress)
         record = FitRecord(
             curves={
                 "train_log_loss": curves.train_log_loss,
@@ -131,6 +135,7 @@ class LstmMember:
                 "best_epoch": curves.best,
                 "effective_rows": rows.effective,
                 "parameters": sum(weight.numel() for weight in network.parameters()),
+                "device": device,
             },
         )
         return FittedLstm(self.name, record, network)
@@ -143,19 +148,22 @@ class LstmMember:
         scaler: Scaler,
         base_rate: float,
         seed: int,
+        device: str,
         progress: Progress | None,
     ) -> tuple[LstmNetwork, Curves]:
         import torch
 
-        from models.members.lstm_training import Trainer, deterministic, seeded_network
+        from models.members.lstm_training import Trainer, deterministic, repeatable_cuda, seeded_network
 
         def report(epoch: int, fraction: float) -> None:
             if progress is not None:
                 progress(f"{self.name}: epoch {epoch} of {self.config.epochs}", fraction)
 
         config = self.config
+        if device == "cuda":
+            repeatable_cuda()
         with deterministic(config.threads):
-            network = seeded_network(scaler, config.hidden, config.layers, config.dropout, base_rate, seed)
+            network = seeded_network(scaler, config.hidden, config.layers, config.dropout, base_rate, seed, device)
             trainer = Trainer(
                 network,
                 config,
@@ -165,4 +173,5 @@ class LstmMember:
                 np.random.default_rng(seed),
                 report,
             )
-            return network, trainer.fit()
+            curves = trainer.fit()
+            return network.cpu(), curves

@@ -87,15 +87,20 @@ class LstmNetwork(nn.Module):
             if "bias_ih" in name:  # remember by default (Jozefowicz et al. 2015); gates are input, forget, cell, output
                 nn.init.ones_(weight.detach()[self.hidden : 2 * self.hidden])
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.weight.device
+
     def seed(self, seed: int) -> None:
-        """Start every dropout's generator anew."""
+        """Start every dropout's generator anew, on the device where the weights are."""
         for number, module in enumerate(one for one in self.modules() if isinstance(one, Dropout)):
-            module.generator.manual_seed(seed + number)
+            module.generator = torch.Generator(self.device).manual_seed(seed + number)
 
     def zero_state(self, streams: int) -> State:
         """The state before the first bar."""
         shape = (self.layers, streams, self.hidden)
-        return torch.zeros(shape), torch.zeros(shape)
+        return torch.zeros(shape, device=self.device), torch.zeros(shape, device=self.device)
 
     def scaled(self, features: Tensor) -> Tensor:
         """Raw float64 features, any leading shape, as clipped float32."""

@@ -9,6 +9,7 @@ untrained network, which says the base rate, is epoch 0: what learns nothing sta
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,19 +90,28 @@ def deterministic(threads: int) -> Iterator[None]:
         _SETTINGS.leave()
 
 
+def repeatable_cuda() -> None:
+    """Give cuBLAS a fixed workspace: without one it does not repeat itself, and deterministic torch refuses to run."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+
+
 def seeded_network(
-    scaler: Scaler, hidden: int, layers: int, dropout: float, base_rate: float, seed: int
+    scaler: Scaler, hidden: int, layers: int, dropout: float, base_rate: float, seed: int, device: str = "cpu"
 ) -> LstmNetwork:
-    """A network whose weights and dropout come from a seed alone; torch's own generator is left as it was."""
+    """A network whose weights and dropout come from a seed alone; torch's own generators are left as they were.
+
+    The weights are drawn on the CPU, so every device starts from the same ones.
+    """
     with _BUILDING, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         network = LstmNetwork(scaler, hidden, layers, dropout, base_rate)
+    network.to(device)
     network.seed(seed)
     return network
 
 
 class Trainer:
-    """One fit: the network, its data and its optimiser.
+    """One fit: the network, its data and its optimiser, all on the device where the network is.
 
     Parameters
     ----------
@@ -123,7 +133,10 @@ class Trainer:
         generator: np.random.Generator,
         report: Callable[[int, float], None],
     ) -> None:
-        self.network, self.config, self.rows = network, config, rows
+        self.network, self.config, self.device = network, config, network.device
+        self.rows = rows.to(self.device)
+        # On a GPU autocast would run cuDNN's LSTM in float16, whose small gradients vanish.
+        self.bf16 = config.bf16 and self.device.type == "cpu"
         self.train, self.validation, self.generator, self.report = train, validation, generator, report
         self.parallel = parallel_streams(config, train)
         self.steps = sum(-(-int(train.length[group].max()) // config.chunk) for group in train.groups(self.parallel))
@@ -180,7 +193,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.step += 1
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             logits, (hidden, cell) = self.network(x, state)
         loss = weighted_loss(logits.float(), label, weight)
         if bool(weight.any()):
@@ -196,7 +209,8 @@ class Trainer:
         for start in range(0, int(streams.length[group].max()), self.config.chunk):
             part = slice(start, min(start + self.config.chunk, int(streams.length[group].max())))
             place, label, weight = (
-                torch.from_numpy(table[group, part]) for table in (streams.place, streams.label, streams.weight)
+                torch.from_numpy(table[group, part]).to(self.device)
+                for table in (streams.place, streams.label, streams.weight)
             )
             yield self.rows[place], label, weight
 

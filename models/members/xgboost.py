@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.device import Device, training_device, xgboost_sees_cuda
 from models.members.protocol import FitRecord, Progress
 from models.members.training import Rows, consecutive, take_both, usable
 
@@ -25,6 +26,7 @@ class XgboostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``leaf_rows``: the fewest *effective* rows in a leaf (as a sum of second derivatives, a quarter of a row each).
     ``l2``: penalty on leaf values. ``feature_share``, ``row_share``: drawn anew for each tree. ``bins``: of the
     histograms. ``threads``: one is exactly repeatable everywhere.
+    ``device``: where it is trained, ``cpu``, ``cuda`` or ``auto`` (`models.members.device`); it predicts on the CPU.
     """
 
     rounds: int = 600
@@ -37,6 +39,7 @@ class XgboostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     row_share: float = 0.8
     bins: int = 256
     threads: int = 1
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,9 +87,11 @@ class XgboostMember:
         Raises
         ------
         MemberError
-            If there is nothing to learn from (`models.members.training.take_both`).
+            If there is nothing to learn from (`models.members.training.take_both`), or no GPU where one is asked for.
         """
         import xgboost
+
+        device = training_device(self.config.device, xgboost_sees_cuda, "xgboost")
 
         rows, held_out = take_both(panel, train, validation)
         data, valid = (
@@ -95,7 +100,7 @@ class XgboostMember:
         )
         curves: dict[str, dict[str, list[float]]] = {}
         booster = xgboost.train(
-            parameters(self.config, rows, seed),
+            parameters(self.config, rows, seed, device),
             data,
             num_boost_round=self.config.rounds,
             evals=[(data, "train"), (valid, "validation")],
@@ -106,7 +111,7 @@ class XgboostMember:
         )
         if progress is not None:
             progress(f"{self.name}: done", 1.0)
-        return self._best_rounds(panel, rows, booster, curves)
+        return self._best_rounds(panel, rows, booster, curves, device)
 
     def _reporter(self, progress: Progress) -> Any:
         from xgboost.callback import TrainingCallback
@@ -121,21 +126,21 @@ class XgboostMember:
         return Report()
 
     def _best_rounds(
-        self, panel: Panel, rows: Rows, booster: Any, curves: dict[str, dict[str, list[float]]]
+        self, panel: Panel, rows: Rows, booster: Any, curves: dict[str, dict[str, list[float]]], device: str
     ) -> FittedXgboost:
         best = booster.best_iteration + 1
         cut = booster[:best]
-        cut.set_param({"nthread": 1})
+        cut.set_param({"nthread": 1, "device": "cpu"})
         gains = cut.get_score(importance_type="total_gain")
         record = FitRecord(
             curves={f"{name}_log_loss": list(curve["logloss"]) for name, curve in curves.items()},
             importance={name: float(gains.get(f"f{column}", 0.0)) for column, name in enumerate(panel.feature_names)},
-            notes={"best_round": best, "effective_rows": rows.effective},
+            notes={"best_round": best, "effective_rows": rows.effective, "device": device},
         )
         return FittedXgboost(self.name, record, cut, len(panel.feature_names))
 
 
-def parameters(config: XgboostConfig, rows: Rows, seed: int) -> dict[str, Any]:
+def parameters(config: XgboostConfig, rows: Rows, seed: int, device: str) -> dict[str, Any]:
     """What XGBoost is told, in its own names."""
     fewest = min(config.leaf_rows * rows.redundancy, len(rows.label) / 8)
     return {
@@ -151,5 +156,6 @@ def parameters(config: XgboostConfig, rows: Rows, seed: int) -> dict[str, Any]:
         "subsample": config.row_share,
         "seed": seed,
         "nthread": config.threads,
+        "device": device,
         "verbosity": 0,
     }

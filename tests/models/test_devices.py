@@ -1,0 +1,172 @@
+"""Members on a GPU: the same arithmetic elsewhere, back on the CPU afterwards, refused clearly where there is none.
+
+No GPU is needed: the LSTM is trained on a fake device that refuses to mix with the CPU, XGBoost is watched being told
+``cuda``. Where there is a GPU, the conformance suite runs on it too.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+import xgboost
+from fake_device import NAME, Elsewhere, FakeDevice
+
+from models.members import device, lstm
+from models.members import xgboost as xgboost_member
+from models.members.conformance import check_member, fit, predict
+from models.members.device import training_device
+from models.members.errors import MemberError
+from models.members.lstm import LstmConfig, LstmMember
+from models.members.lstm_training import repeatable_cuda, seeded_network
+from models.members.planted import planted
+from models.members.scaling import Scaler
+from models.members.xgboost import XgboostConfig, XgboostMember
+
+ON_GPU = {
+    "lstm": partial(LstmMember, LstmConfig(device="cuda")),
+    "xgboost": partial(XgboostMember, XgboostConfig(device="cuda")),
+}
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU, or torch's CPU build")
+
+
+class AnywhereGenerator(torch.Generator):
+    """Draws on the CPU, whatever device it is asked for."""
+
+    def __new__(cls, device="cpu"):
+        return super().__new__(cls)
+
+
+@pytest.fixture
+def fake_gpu(monkeypatch):
+    """``cuda`` is the fake device, whose dropout draws as the CPU's does."""
+    monkeypatch.setattr(torch, "Generator", AnywhereGenerator)
+    monkeypatch.setattr(lstm, "training_device", lambda *_: NAME)
+    return FakeDevice()
+
+
+def test_training_elsewhere_is_training_here(fake_gpu, monkeypatch):
+    problem = planted(seed=33, rows=120)
+    config = LstmConfig(hidden=8, layers=2, epochs=2, learning_rate=0.02)
+    with fake_gpu:
+        there = fit(lambda: LstmMember(config), problem)
+    assert fake_gpu.operations > 1_000
+    monkeypatch.setattr(lstm, "training_device", lambda *_: "cpu")
+    here = fit(lambda: LstmMember(config), problem)
+    assert (there.record.notes["device"], here.record.notes["device"]) == (NAME, "cpu")
+    for name, losses in here.record.curves.items():
+        np.testing.assert_allclose(there.record.curves[name], losses, atol=1e-6)
+    said = predict(here, problem, problem.test)
+    assert here.record.notes["best_epoch"] == 2
+    assert np.std(said) > 0.01
+    np.testing.assert_allclose(predict(there, problem, problem.test), said, atol=1e-6)
+
+
+def test_a_network_trained_elsewhere_comes_back(fake_gpu):
+    problem = planted(seed=34, rows=100)
+    with fake_gpu:
+        fitted = fit(lambda: LstmMember(LstmConfig(hidden=8, layers=1, epochs=1)), problem)
+    for value in fitted.network.state_dict().values():
+        assert value.device.type == "cpu"
+        assert not isinstance(value, Elsewhere)
+    assert len(fitted.part().model.SerializeToString()) > 0
+
+
+def test_the_fake_device_does_not_mix_with_the_cpu():
+    with FakeDevice():
+        there = torch.ones(3).to(NAME)
+        assert there.device.type == NAME
+        assert (there + 1.0).cpu().tolist() == [2.0, 2.0, 2.0]
+        with pytest.raises(RuntimeError, match="tensors on the CPU and on the fake device"):
+            there + torch.ones(3)
+
+
+def test_every_device_starts_from_the_same_weights(fake_gpu):
+    scaler = Scaler(np.zeros(3), np.ones(3), 5.0)
+    here = seeded_network(scaler, 8, 2, 0.1, 0.5, seed=4)
+    with fake_gpu:
+        there = seeded_network(scaler, 8, 2, 0.1, 0.5, seed=4, device=NAME)
+        assert there.device.type == NAME
+        assert all(part.device.type == NAME for part in there.zero_state(2))
+    there.cpu()
+    for one, other in zip(here.state_dict().values(), there.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_cublas_is_told_to_repeat_itself_unless_it_was_told_already(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    repeatable_cuda()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    repeatable_cuda()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_xgboost_is_told_where_and_predicts_on_the_cpu(monkeypatch):
+    problem = planted(seed=35, rows=400)
+    here = fit(XgboostMember, problem)
+    told, told_after = [], []
+    train, set_param = xgboost.train, xgboost.Booster.set_param
+
+    def watched(parameters, *args, **kwargs):
+        told.append(parameters["device"])
+        return train(parameters, *args, **kwargs)
+
+    def watched_after(booster, parameters, value=None):
+        told_after.append(parameters)
+        set_param(booster, parameters, value)
+
+    monkeypatch.setattr(xgboost, "train", watched)
+    monkeypatch.setattr(xgboost_member, "xgboost_sees_cuda", lambda: True)
+    monkeypatch.setattr(xgboost.Booster, "set_param", watched_after)
+    there = fit(ON_GPU["xgboost"], problem)
+    assert told == ["cuda"]
+    # The CPU build forgets what it was told; a CUDA build would go on predicting on the GPU.
+    assert told_after[-1]["device"] == "cpu"
+    assert (here.record.notes["device"], there.record.notes["device"]) == ("cpu", "cuda")
+    assert predict(here, problem, problem.test).tobytes() == predict(there, problem, problem.test).tobytes()
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(MemberError, match=r'device is "cuda", but (torch|xgboost) sees no NVIDIA GPU.*LOCK=train-cuda'):
+        fit(ON_GPU[name], planted(seed=36, rows=200))
+
+
+def test_xgboost_needs_a_cuda_build_and_a_gpu(monkeypatch):
+    for build, gpu in ((False, True), (True, False), (True, True)):
+        monkeypatch.setattr(xgboost, "build_info", lambda build=build: {"USE_CUDA": build})
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert device.xgboost_sees_cuda() == (build and gpu)
+
+
+def test_the_processor_is_the_default_and_asks_nobody():
+    def never():
+        raise AssertionError("asked for a GPU")
+
+    assert (LstmConfig().device, XgboostConfig().device) == ("cpu", "cpu")
+    assert training_device("cpu", never, "torch") == "cpu"
+
+
+@pytest.mark.parametrize("config", [LstmConfig, XgboostConfig])
+def test_a_misspelt_device_is_refused(config):
+    with pytest.raises(msgspec.ValidationError, match=r"'gpu' - at `\$.device`"):
+        msgspec.convert({"device": "gpu"}, config)
+
+
+@needs_gpu
+@pytest.mark.parametrize(("name", "share"), [("lstm", 0.6), ("xgboost", 0.75)])
+def test_conforms_on_a_gpu(name, share):
+    check_member(ON_GPU[name], share)
+
+
+@needs_gpu
+def test_auto_takes_the_gpu():
+    fitted = fit(lambda: LstmMember(LstmConfig(device="auto", epochs=1)), planted(seed=37, rows=200))
+    assert fitted.record.notes["device"] == "cuda"
+    assert fitted.network.device.type == "cpu"
