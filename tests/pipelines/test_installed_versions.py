@@ -1,4 +1,4 @@
-"""The versions in a result, by either build of XGBoost: ``xgboost-cpu`` of the CPU locks, ``xgboost`` of the CUDA ones."""
+"""The versions in a result, by either build of XGBoost: ``xgboost-cpu`` (CPU locks) or ``xgboost`` (CUDA locks)."""
 
 from __future__ import annotations
 
