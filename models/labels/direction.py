@@ -1,8 +1,9 @@
 """The default label: the direction at the first touch of symmetric barriers, or at the vertical barrier.
 
-The triple barrier (López de Prado 2018, ch. 3), its horizontal barriers symmetric and scaled by volatility. A label starts at the first executable price after its decision, the open of
-the next bar (plus a delay), never at the decision bar's close. Trades exit by the same barriers, so the probability
-of the label is the probability of the trade that is made.
+The triple barrier (López de Prado 2018, ch. 3), its horizontal barriers symmetric and scaled by volatility. A label
+starts at the first executable price after its decision, the open of the next bar (plus a delay), never at the decision
+bar's close. Trades exit by the same barriers, so the probability of the label is the probability of the trade that is
+made. `models.labels.barriers` has the general case, of which this one is a special case to the bit.
 
 When one bar touches both barriers, which came first cannot be known from the bar: the label is then the direction of
 that bar's close against the entry, and ``touched`` says `BOTH`.
