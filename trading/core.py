@@ -12,7 +12,9 @@
 - **Exit** at the vertical barrier: the first bar that ends a horizon after the entry, again until flat. Flat cancels
   what is left.
 - **Book** cash flows exactly: a buyer's notional is rounded up, a seller's down, fees are the venue's.
-- A duplicate fill is counted and dropped. A fill that cannot be ours is not booked: HALTED, and a human looks.
+- A duplicate fill is counted and dropped: its trade id is among the highest `TRADES` of those booked. A fill in no
+  order is booked like any other. One below everything remembered cannot be told from a duplicate, others cannot be
+  ours: they are not booked, HALTED, and a human looks.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from trading.exact import OVERFLOW, mul_div, mul_div_up
 from trading.layout import (
     ACTIVE,
     BECAUSE_DRAWDOWN,
+    BECAUSE_OLD_FILL,
     BECAUSE_OPERATOR,
     BECAUSE_OVERFILL,
     BECAUSE_UNKNOWN_ORDER,
@@ -57,6 +60,7 @@ from trading.layout import (
     STOP,
     STOP_MARKET,
     TARGET,
+    TRADES,
     WORKING,
 )
 
@@ -71,6 +75,8 @@ ENTRY_RESERVE = 1.01
 """Cash kept for an entry, over its notional at the mark: the price may move before it fills."""
 FAR = 60.0
 """A barrier, as a log return, beyond which every price lies off the scale."""
+KNOWN, TOO_OLD = -1, -2
+"""Of a trade id: it was booked; nobody can say."""
 MARGIN_ROWS = 4 * SLOTS
 """Rows that must be free behind the input row: no event causes more decisions."""
 
@@ -415,13 +421,34 @@ def _protect(
 
 
 @kernel
+def _trade_place(book: Any, trade: int) -> int:
+    """Where to remember a trade id: at a free place or the lowest id's; or `KNOWN`, or `TOO_OLD`.
+
+    Forgetting the lowest keeps every id that was ever forgotten below those remembered.
+    """
+    trades, lowest = book["trades"], 0
+    for place in range(book["trades_known"]):
+        if trades[place] == trade:
+            return KNOWN
+        if trades[place] < trades[lowest]:
+            lowest = place
+    if book["trades_known"] < TRADES:
+        return int(book["trades_known"])
+    return lowest if trade > trades[lowest] else TOO_OLD
+
+
+@kernel
 def _on_fill(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
     event = log[row]
     number, price, lots = event["instrument"], event["p1"], event["p2"]
     state, book = core[0], books[number]
-    if event["p5"] <= book["last_trade"]:
+    place = _trade_place(book, event["p5"])
+    if place == KNOWN:
         state["duplicates"] += 1
         return at
+    if place == TOO_OLD:
+        state["violations"] += 1
+        return _set_state(core, log, row, at, HALTED, BECAUSE_OLD_FILL, event["p5"], book["trades"].min())
     slot = _find(orders, number, event["p0"])
     if slot < 0:
         state["violations"] += 1
@@ -433,7 +460,8 @@ def _on_fill(core: Records, books: Records, orders: Records, log: Records, row: 
         state["violations"] += 1
         left = order["quantity"] - order["filled"]
         return _set_state(core, log, row, at, HALTED, BECAUSE_OVERFILL, lots, left)
-    book["last_trade"] = event["p5"]
+    book["trades"][place] = event["p5"]
+    book["trades_known"] = max(book["trades_known"], place + 1)
     state["fills"] += 1
     order["filled"] += lots
     flow = -side * value - event["p3"]

@@ -70,16 +70,21 @@ BECAUSE_DRAWDOWN: Final = 2
 BECAUSE_UNKNOWN_ORDER: Final = 3
 BECAUSE_OVERFILL: Final = 4
 BECAUSE_UNPROTECTED: Final = 5
+BECAUSE_OLD_FILL: Final = 6
 STATE_REASONS: Final = {
     BECAUSE_OPERATOR: "an operator asked",
     BECAUSE_DRAWDOWN: "drawdown beyond the limit",
     BECAUSE_UNKNOWN_ORDER: "a fill of an order we never sent",
     BECAUSE_OVERFILL: "a fill beyond the order's quantity",
     BECAUSE_UNPROTECTED: "a position without room for its stop",
+    BECAUSE_OLD_FILL: "a fill too old to be told from one already booked",
 }
 
 SLOTS: Final = 16
 """Order slots per instrument."""
+
+TRADES: Final = 16
+"""Trade ids that are remembered per instrument: the highest of those booked."""
 
 CORE = np.dtype(
     [
@@ -99,11 +104,15 @@ BOOK = np.dtype(
         (name, "<i8")
         for name in (
             "numerator denominator min_lots max_lots min_notional max_notional tick_limit taker_fee spot "
-            "position value mark mark_time reserved entry_time barrier last_trade working stops exits"
+            "position value mark mark_time reserved entry_time barrier working stops exits trades_known"
         ).split()
     ]
+    + [("trades", "<i8", (TRADES,))]
 )
-"""One instrument: its rules, our position (signed lots) and its value at the mark, and what is on its way."""
+"""One instrument: its rules, our position (signed lots) and its value at the mark, and what is on its way.
+
+``trades``: the `TRADES` highest trade ids booked, in no order; the first ``trades_known`` places are taken.
+"""
 
 ORDER = np.dtype(
     [

@@ -7,6 +7,8 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from market.events import EVENT, Control, Kind
 from market.instruments import Instrument
@@ -269,14 +271,57 @@ def test_a_fill_that_cannot_be_ours_halts_and_is_not_booked(client, price, lots,
     assert (core.violations, core.trading_state) == (2, layout.HALTED)
 
 
-@pytest.mark.parametrize("trade", [1, 0, -5])
+@pytest.mark.parametrize("trade", [2, 1])
 def test_a_fill_told_again_changes_only_its_count(trade):
-    core, _ = entered()
+    core, _ = entered(1, (3_000, 17_000))
     before = core.state.core.copy()
-    assert not len(core.fill(2, 9_500, 20_000, trade, fee=3))
+    assert not len(core.fill(2, 9_500, 3_000, trade, fee=3))
     before["duplicates"] += 1
     before["seq"] += 1
     assert core.state.core.tobytes() == before.tobytes()
+
+
+def test_fills_in_no_order_are_booked():
+    core = Core()
+    core.tell(signal(0))
+    for trade in (900, 0, 899, -7, 901):
+        core.fill(1, 10_000, 1_000, trade)
+        core.fill(1, 10_000, 1_000, trade)
+    assert (core.position(), core.fills, core.duplicates, core.violations) == (5_000, 5, 5, 0)
+    core.check()
+
+
+def test_a_fill_below_all_that_is_remembered_halts_and_is_not_booked():
+    core = Core()
+    core.tell(signal(0))
+    for trade in range(10, 10 + layout.TRADES):
+        core.fill(1, 10_000, 10, trade)
+        core.tell(control(1, Control.RESUME))
+    before = core.position(), core.cash, core.state.books.copy()
+    (made,) = core.fill(1, 10_000, 10, 9)[:1]
+    assert made[["kind", "p0", "p1", "p2", "p3"]].item() == (
+        Kind.TRADING_STATE, layout.HALTED, layout.BECAUSE_OLD_FILL, 9, 10,
+    )  # fmt: skip
+    assert (core.position(), core.cash, core.violations) == (*before[:2], 1)
+    assert core.state.books["trades"].tolist() == before[2]["trades"].tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 45), max_size=90))
+def test_no_trade_is_booked_twice_and_none_is_lost_in_silence(trades):
+    core, booked, dropped, refused = Core(), [], 0, 0
+    core.tell(signal(0))
+    for trade in trades:
+        core.fill(1, 10_000, 1, trade)
+        remembered = sorted(booked)[-16:]
+        if trade in remembered:
+            dropped += 1
+        elif len(remembered) == 16 and trade < remembered[0]:
+            refused += 1
+        else:
+            booked.append(trade)
+        assert (core.position(), core.duplicates, core.violations) == (len(booked), dropped, refused)
+    assert len(set(booked)) == len(booked)
 
 
 @pytest.mark.parametrize(("side", "rate", "flow"), [(1, 1450, -15), (1, -1450, 14), (-1, 1450, 14), (-1, -1450, -15)])
