@@ -52,6 +52,11 @@ class TimeGroups:
         self._longest = int((t1 - t0).max())
         self._places = np.arange(len(t0))
 
+    def spans(self) -> list[tuple[int, int]]:
+        """The groups in time: from each one's first decision to the next one's; the last ends behind its own last."""
+        edges = [*self._t0[self._edges[:-1]].tolist(), int(self._t0[-1]) + 1]
+        return list(zip(edges, edges[1:], strict=False))
+
     def members(self, groups: Sequence[int]) -> Times:
         """The samples of some groups, in ascending order."""
         return self._positions([self._places[self._edges[one] : self._edges[one + 1]] for one in groups])
@@ -136,7 +141,7 @@ class GroupedSplitter:
 
         Parameters
         ----------
-        X
+        """The groups in time: from each one's first decision to the next one's; the last ends behind its own last."""
             Anything with as many rows as there are label intervals.
         y, groups
             Not used.
