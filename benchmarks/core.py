@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness import Result
+from benchmarks.harness import Result, median_of
 from market.bar_events import bar_events
 from market.bars import empty_bars
 from market.instruments import Instrument
@@ -24,7 +24,7 @@ from trading.signals import control_event, signal_events
 
 INTERVAL, HORIZON = 900_000_000_000, 24
 CONFIG = TradingConfig(risk=RiskConfig(drawdown=1.0))
-PROGRAM = "from benchmarks.core import rate; print(rate(1_000, 1))"
+PROGRAM = "from benchmarks.core import rate; print(rate(1_000, 3))"
 
 
 def instrument() -> Instrument:
@@ -56,13 +56,15 @@ def tape(count: int) -> np.ndarray:
 
 def rate(bars: int, repeats: int) -> float:
     """Seconds per journal record, the median of some runs."""
-    events, found = tape(bars), []
+    events = tape(bars)
     run_backtest([instrument()], CONFIG, ExchangeConfig(), events[:50], INTERVAL, HORIZON)
-    for _ in range(repeats):
+
+    def once() -> float:
         begin = time.perf_counter()
         outcome = run_backtest([instrument()], CONFIG, ExchangeConfig(), events, INTERVAL, HORIZON)
-        found.append((time.perf_counter() - begin) / len(outcome.journal))
-    return float(np.median(found))
+        return (time.perf_counter() - begin) / len(outcome.journal)
+
+    return median_of(repeats, once)
 
 
 def live(events: np.ndarray) -> float:
@@ -82,7 +84,8 @@ def run() -> list[Result]:
     compiled = rate(200_000, 5)
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
-    one_by_one = live(tape(20_000))
+    events = tape(20_000)
+    one_by_one = median_of(5, lambda: live(events))
     return [
         Result("core and exchange, backtest loop", "record", compiled, "uncompiled", float(done.stdout)),
         Result("core, exchange and journal, one by one", "event", one_by_one, "backtest loop", compiled),

@@ -1,4 +1,7 @@
-"""Timing for the benchmarks: medians of interleaved repetitions, so that a noisy machine hits both sides alike."""
+"""Timing for the benchmarks: medians of interleaved repetitions, so that a noisy machine hits both sides alike.
+
+Every figure of a `Result` is a median over repetitions of seconds per unit of work; a rate is one over it.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,55 @@ class Result:
     def ratio(self) -> float:
         """How many times faster we are than the peer."""
         return self.peer / self.ours
+
+
+def seconds(value: float) -> str:
+    """A duration with a readable unit.
+
+    Examples
+    --------
+    >>> seconds(3.31e-8), seconds(0.0123), seconds(62.0)
+    ('33.1 ns', '12.3 ms', '62 s')
+    """
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"
+
+
+def per_second(value: float) -> str:
+    """How often in a second something happens that takes ``value`` seconds.
+
+    Examples
+    --------
+    >>> per_second(3.31e-8), per_second(0.0123), per_second(62.0)
+    ('30.2 M/s', '81.3 /s', '0.0161 /s')
+    """
+    rate = 1.0 / value
+    for unit, scale in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if rate >= scale:
+            return f"{rate / scale:.3g} {unit}/s"
+    return f"{rate:.3g} /s"
+
+
+HEADER = (
+    f"{'what':44} {'unit':>13} {'ours':>11} {'peer':>11} {'ratio':>8} {'ours takes':>10} {'peer takes':>10}  peer\n"
+    f"{'':44} {'':>13} {'units/s':>11} {'units/s':>11} {'':>8} {'per unit':>10} {'per unit':>10}"
+)
+
+
+def line(row: Result) -> str:
+    """A result as one line under `HEADER`."""
+    rates, times = ((show(row.ours), show(row.peer)) for show in (per_second, seconds))
+    return (
+        f"{row.name:44} {row.unit:>13} {rates[0]:>11} {rates[1]:>11} {row.ratio:>7.2f}x {times[0]:>10} {times[1]:>10}"
+        f"  {row.peer_name}"
+    )
+
+
+def median_of(repetitions: int, once: Callable[[], float]) -> float:
+    """The median of what some repetitions measured themselves."""
+    return statistics.median(once() for _ in range(repetitions))
 
 
 def compare(

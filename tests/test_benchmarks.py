@@ -1,0 +1,67 @@
+"""The benchmarks' arithmetic: medians of alternating repetitions, rates as well as times, each beside a peer."""
+
+from __future__ import annotations
+
+import doctest
+import pkgutil
+from importlib import import_module
+
+import pytest
+
+import benchmarks
+from benchmarks import harness
+from benchmarks.__main__ import main
+from benchmarks.harness import Result, compare, line, median_of
+
+
+def test_both_sides_are_medians_of_alternating_repetitions(monkeypatch):
+    clock, calls = [0.0], []
+    monkeypatch.setattr(harness.time, "perf_counter", lambda: clock[0])
+
+    def takes(side, *durations):
+        left = list(durations)
+
+        def call():
+            calls.append(side)
+            clock[0] += left.pop(0)
+
+        return call
+
+    # The first call of each warms up.
+    result = compare(
+        "x", "bar", takes("ours", 99.0, 2.0, 4.0, 60.0), "y", takes("peer", 99.0, 8.0, 70.0, 6.0), 4, 3, peer_work=2
+    )
+    assert calls == ["ours", "peer"] * 4
+    assert (result.ours, result.peer, result.ratio) == (1.0, 4.0, 4.0)
+
+
+def test_a_measured_median():
+    assert median_of(3, iter([5.0, 1.0, 2.0]).__next__) == 2.0
+
+
+def test_a_line_has_rates_times_and_the_ratio():
+    text = line(Result("replay", "value", 4e-9, "TA-Lib", 8e-9))
+    assert text.split() == ["replay", "value", "250", "M/s", "125", "M/s", "2.00x", "4", "ns", "8", "ns", "TA-Lib"]
+
+
+def test_the_table_has_every_row_of_the_modules_asked_for(monkeypatch, capsys):
+    class Module:
+        @staticmethod
+        def run():
+            return [Result("one", "bar", 1e-3, "naive", 2e-3), Result("two", "event", 1e-6, "naive", 2e-6)]
+
+    monkeypatch.setattr("sys.argv", ["benchmarks", "some"])
+    monkeypatch.setattr("importlib.import_module", lambda name: {"benchmarks.some": Module}[name])
+    main()
+    said = capsys.readouterr().out.splitlines()
+    assert "units/s" in said[1]
+    assert [row.split()[0] for row in said[2:]] == ["one", "two"]
+
+
+def test_examples():
+    assert doctest.testmod(harness).failed == 0
+
+
+@pytest.mark.parametrize("name", [one.name for one in pkgutil.iter_modules(benchmarks.__path__)])
+def test_every_module_can_be_run(name):
+    assert hasattr(import_module(f"benchmarks.{name}"), "main" if name == "__main__" else "run") or name == "harness"
