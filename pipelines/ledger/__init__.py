@@ -1,0 +1,1 @@
+"""The trial ledger: every trial that touched a stretch of data, append-only, counted in every verdict."""
