@@ -2,7 +2,8 @@
 
 The stacker of a fold is fitted on the out-of-fold predictions of the folds before it, and the calibration on the
 stacker's predictions of the folds before it: the first fold has neither, the second no calibration. A label that was
-not yet known when a fold's test began is left out of what that fold is given.
+not yet known when a fold's test began is left out of what that fold is given. Products run on one BLAS thread: the same
+bits on any number of cores.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.blas import one_blas_thread
 from models.errors import EnsembleError
 
 Floats = NDArray[np.float64]
@@ -30,6 +32,7 @@ class Stacker(msgspec.Struct, frozen=True):
     intercept: float
     clip: float
 
+    @one_blas_thread()
     def logit(self, members: Floats) -> Floats:
         """The combined logit of member probabilities (n, m), shape (n,)."""
         found: Floats = logit(members, self.clip) @ np.array(self.weights) + self.intercept
@@ -85,6 +88,7 @@ def logistic(value: Floats) -> Floats:
     return found
 
 
+@one_blas_thread()
 def penalised_logistic(inputs: Floats, target: Floats, weight: Floats, prior: Floats, precision: Floats) -> Floats:
     """The weighted logistic regression nearest to a prior guess: Newton's method with halved steps.
 

@@ -1,0 +1,88 @@
+"""One BLAS thread: what is fitted has the same bits on any number of cores, and the limit is given back."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from models.blas import one_blas_thread
+from models.ensemble import FoldScores, combination_for, fit_platt, fit_stacker, logistic, penalised_logistic
+
+CLIP = 1e-4
+
+
+def weak_members(seed, rows=66_041, members=4):
+    """As many rows as the demo compares, members that know next to nothing, and weights of overlapping labels."""
+    random = np.random.default_rng(seed)
+    truth = random.normal(0, 0.02, rows)
+    said = logistic(truth[:, None] + random.normal(0, 0.2, (rows, members)))
+    label = (random.random(rows) < logistic(truth)).astype(np.int64)
+    return said, label, random.uniform(0, 0.03, rows)
+
+
+def stacker(said, label, weight):
+    found = fit_stacker(said, label, weight, 1.0, CLIP)
+    return np.array([*found.weights, found.intercept])
+
+
+def regression(said, label, weight):
+    return penalised_logistic(said, label.astype(np.float64), weight, np.zeros(4), np.ones(4))
+
+
+def calibrated(said, label, weight):
+    combined = fit_stacker(said, label, weight, 1.0, CLIP).logit(said)
+    found = fit_platt(combined, label, weight, CLIP)
+    return np.array([found.slope, found.intercept, *combined])
+
+
+def nested(said, label, weight):
+    half = len(label) // 2
+    parts = [slice(0, half), slice(half, None)]
+    folds = [FoldScores(said[rows], label[rows], weight[rows], np.zeros(len(label[rows]), int), 0) for rows in parts]
+    first = fit_stacker(said[:half], label[:half], weight[:half], 1.0, CLIP)
+    found = combination_for(folds, [None, first], 1, 1.0, CLIP)
+    return np.array([*found.stacker.weights, found.platt.slope, found.platt.intercept])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("fit", [stacker, regression, calibrated, nested])
+def test_fits_have_the_same_bits_on_one_and_two_threads(fit, seed):
+    found = []
+    for threads in (1, 2):
+        with threadpoolctl.threadpool_limits(threads, "blas"):
+            found.append(fit(*weak_members(seed)).tobytes())
+    assert found[0] == found[1]
+
+
+def threads_now():
+    return {one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_the_limit_holds_until_the_last_block_ends_in_any_thread():
+    inside, leave = threading.Event(), threading.Event()
+
+    def other():
+        with one_blas_thread():
+            inside.set()
+            leave.wait(10)
+
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        begun = threading.Thread(target=other)
+        begun.start()
+        inside.wait(10)
+        with one_blas_thread(), one_blas_thread():
+            assert threads_now() == {1}
+        assert threads_now() == {1}
+        leave.set()
+        begun.join()
+        assert threads_now() == {2}
+
+
+def test_the_limit_is_given_back_after_an_error():
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        with pytest.raises(ZeroDivisionError), one_blas_thread():
+            raise ZeroDivisionError
+        assert threads_now() == {2}
