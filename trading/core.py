@@ -6,7 +6,9 @@
   ``(2p - 1) * expected move`` must exceed the round trip's costs, ``2 * (taker fee + slippage) + margin``. Spot is
   long or flat; perpetuals mirror it short.
 - **Size** by volatility target times bet size, within what leverage and cash leave, in whole lots.
-- **Check** every entry against the limits; beyond one it is denied with the value and the limit.
+- **Check** every entry against the limits; beyond one it is denied with the value and the limit. The rate counts every
+  order sent in this second of event time and the `SECONDS` - 1 before it, so that no minute holds an entry too many;
+  protection counts, and always passes.
 - **Protect**: every fill of an entry at once gets its own stop and its own target, reduce-only, at the label's
   barriers around the fill's price. A stop that is refused or lost means an exit at the market.
 - **Exit** at the vertical barrier: the first bar that ends a horizon after the entry, again until flat. Flat cancels
@@ -55,6 +57,7 @@ from trading.layout import (
     LIMIT_ORDER,
     MARKET,
     REDUCING,
+    SECONDS,
     SENT,
     SLOTS,
     STOP,
@@ -70,7 +73,7 @@ Records = NDArray[np.void]
 BAR, SIGNAL, ACCEPTED, REJECTED, CANCELLED, FILL, FUNDING, CONTROL = 4, 5, 6, 7, 8, 9, 10, 12
 SUBMIT, CANCEL, DENIED, TRADING_STATE = 32, 33, 34, 36
 CONTROL_HALT, CONTROL_RESUME, CONTROL_REDUCE = 1, 2, 3
-MINUTE = 60_000_000_000
+SECOND = 1_000_000_000
 ENTRY_RESERVE = 1.01
 """Cash kept for an entry, over its notional at the mark: the price may move before it fills."""
 FAR = 60.0
@@ -162,6 +165,18 @@ def _find(orders: Records, number: int, client_id: int) -> int:
 
 
 @kernel
+def _sent_recently(state: Any) -> int:
+    """Orders sent in the second of the latest event and the `SECONDS` - 1 before it; what is older is forgotten."""
+    second, sent = state["last_time"] // SECOND, state["sent"]
+    for past in range(min(second - state["sent_second"], SECONDS)):
+        bucket = (second - past) % SECONDS
+        state["sent_recently"] -= sent[bucket]
+        sent[bucket] = 0
+    state["sent_second"] = second
+    return int(state["sent_recently"])
+
+
+@kernel
 def _submit(
     core: Records,
     books: Records,
@@ -202,11 +217,8 @@ def _submit(
         book["stops"] += 1
     elif purpose == EXIT:
         book["exits"] += 1
-    now = log[row]["ts_recv"]
-    if now - state["window_start"] >= MINUTE:
-        state["window_start"] = now
-        state["window_orders"] = 0
-    state["window_orders"] += 1
+    state["sent_recently"] = _sent_recently(state) + 1
+    state["sent"][state["sent_second"] % SECONDS] += 1
     _write(core, log, row, at, SUBMIT, number)
     made = log[at]
     made["p0"] = client_id
@@ -385,7 +397,7 @@ def _on_signal(core: Records, books: Records, orders: Records, log: Records, row
         return _deny(core, log, row, at, number, DENY_GROSS_NOTIONAL, state["gross"] + value, gross_limit)
     if book["spot"] == 1 and float(value) * ENTRY_RESERVE > _available(core, books):
         return _deny(core, log, row, at, number, DENY_CASH, value, state["cash"])
-    recent = state["window_orders"] if event["ts_recv"] - state["window_start"] < MINUTE else 0
+    recent = _sent_recently(state)
     if recent >= state["orders_per_minute"]:
         return _deny(core, log, row, at, number, DENY_RATE, recent + 1, state["orders_per_minute"])
     done = _submit(core, books, orders, log, row, at, number, side, MARKET, ENTRY, lots, 0, 0)

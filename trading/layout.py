@@ -57,7 +57,7 @@ REASONS: Final = {
     DENY_ORDER_NOTIONAL: "order notional above the limit",
     DENY_POSITION_NOTIONAL: "position notional above the limit",
     DENY_GROSS_NOTIONAL: "gross notional above the limit",
-    DENY_RATE: "too many orders in a minute",
+    DENY_RATE: "too many orders within a minute",
     DENY_QUANTITY: "quantity outside the instrument's limits",
     DENY_MIN_NOTIONAL: "notional below the instrument's minimum",
     DENY_CASH: "not enough cash",
@@ -86,18 +86,26 @@ SLOTS: Final = 16
 TRADES: Final = 16
 """Trade ids that are remembered per instrument: the highest of those booked."""
 
+SECONDS: Final = 61
+"""Buckets of one second in which sent orders are counted: any minute lies within them."""
+
 CORE = np.dtype(
     [
         (name, "<i8")
         for name in (
             "trading_state seq next_client_id cash equity peak fees gross capital bars signals ignored entries orders "
-            "fills denials duplicates violations window_start window_orders last_time leverage drawdown gross_limit "
+            "fills denials duplicates violations sent_second sent_recently last_time leverage drawdown gross_limit "
             "order_limit position_limit orders_per_minute horizon"
         ).split()
     ]
     + [(name, "<f8") for name in "margin slippage volatility_target full_bet max_weight bars_per_year".split()]
+    + [("sent", "<i8", (SECONDS,))]
 )
-"""The trader: what it has, what it counted, and what it was told."""
+"""The trader: what it has, what it counted, and what it was told.
+
+``sent``: the orders sent in each of the `SECONDS` seconds up to ``sent_second``, at the second modulo `SECONDS`;
+``sent_recently``: their sum.
+"""
 
 BOOK = np.dtype(
     [

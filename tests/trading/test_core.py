@@ -188,6 +188,53 @@ def test_a_size_beyond_int64_is_the_largest():
     assert (order["kind"], order["p4"]) == (Kind.SUBMIT_ORDER, 10**15)
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    limit=st.integers(1, 9),
+    pauses=st.lists(st.sampled_from([0, 1, 10**7, 10**9 - 1, 10**9, 3 * 10**9, 29 * 10**9, 31 * 10**9, 90 * 10**9])),
+    start=st.integers(0, 10**9),
+)
+def test_no_minute_holds_an_entry_too_many(limit, pauses, start):
+    """Against a twin that remembers every moment; each entry admitted is filled, so that protection counts too."""
+    core = Core(msgspec.structs.replace(TRADING, risk=RiskConfig(drawdown=1.0, orders_per_minute=limit)))
+    now, sent = BEGIN + INTERVAL + start, []
+    for trade, pause in enumerate(pauses):
+        now += pause
+        asked = signal(0)
+        asked["ts_recv"], asked["p3"] = now, now
+        (made,) = core.tell(asked)
+        minute, more = (sum(time >= now - seconds * 10**9 for time in sent) for seconds in (60, 61))
+        if made["kind"] == Kind.ORDER_DENIED:
+            assert more >= limit
+            assert (made["p1"], made["p3"]) == (layout.DENY_RATE, limit)
+            assert minute < made["p2"] <= more + 1
+            continue
+        assert minute < limit
+        stop, target = core.fill(int(made["p0"]), 10_000, int(made["p4"]), 2 * trade, now=now)
+        core.fill(int(stop["p0"]), 10_000, int(made["p4"]), 2 * trade + 1, now=now)
+        core.tell(event(Kind.ORDER_CANCELLED, now, p0=int(target["p0"])))
+        sent += [now] * 3
+
+
+def test_seven_orders_at_once_do_not_pass_a_limit_of_four():
+    """Counted anew each minute, seven of these would be admitted within 0.13 s."""
+    rules = [instrument(name) for name in "ABCDEFGH"]
+    core = Core(
+        msgspec.structs.replace(
+            TRADING, risk=RiskConfig(drawdown=1.0, orders_per_minute=4), sizing=SizingConfig(10, 0.2, 0.05)
+        ),
+        *rules,
+    )
+    admitted = []
+    for number, late in enumerate([0, 59.95, 59.96, 59.97, 60.0, 60.02, 60.05, 60.08]):
+        asked = signal(0, number=number)
+        asked["ts_recv"] = asked["p3"] = BEGIN + INTERVAL + round(late * 10**9)
+        admitted.append(int(core.tell(asked)["kind"][0]) == Kind.SUBMIT_ORDER)
+    assert admitted == [True] * 4 + [False] * 4
+    asked["ts_recv"] = asked["p3"] = BEGIN + INTERVAL + 61 * 10**9
+    assert core.tell(asked)["kind"] == [Kind.SUBMIT_ORDER]
+
+
 def test_flat_cancels_the_rest_and_only_once():
     core, _ = entered()
     core.tell(event(Kind.ORDER_ACCEPTED, BEGIN, p0=2, p1=70))

@@ -11,6 +11,7 @@ import numpy as np
 from market.events import EVENT, Control, Kind
 from market.instruments import Instrument
 from trading.config import ExchangeConfig, RiskConfig, SizingConfig, TradingConfig
+from trading.layout import DENY_RATE
 
 INTERVAL, HORIZON, BEGIN = 60_000_000_000, 9, 1_700_000_040 * 10**9
 HALTED, ACTIVE, REDUCING = 0, 1, 2
@@ -140,7 +141,7 @@ class Auditor:
         self.state = self.expected = HALTED
         self.live, self.sent, self.filled, self.triggered = {}, {}, {}, set()
         self.seen = set()
-        self.minute, self.in_minute = 0, 0
+        self.times = []
 
     def value(self, number, lots, ticks, up):
         exact = self.unit[number] * lots * ticks
@@ -193,6 +194,7 @@ class Auditor:
                 self.live[fields[0]]["asked"] = True
             elif kind == Kind.ORDER_DENIED:
                 self.seen.add(("denied", fields[1]))
+                assert fields[1] != DENY_RATE or self.within(61, now) >= self.risk.orders_per_minute
             elif kind == Kind.BAR:
                 self.mark[number] = fields[3]
                 self.leave(
@@ -252,9 +254,6 @@ class Auditor:
     def submit(self, number, fields, now, cause):
         client, side, kind, price, quantity, tif, purpose, _, reduce_only, trigger = fields
         assert client == len(self.sent) + 1
-        if now - self.minute >= 60 * 10**9:
-            self.minute, self.in_minute = now, 0
-        self.in_minute += 1
         order = {
             "number": number, "side": side, "purpose": purpose, "left": quantity, "type": kind, "price": price,
             "trigger": trigger, "time": now, "reserve": 0, "asked": False,
@@ -274,11 +273,16 @@ class Auditor:
             most = min(Fraction(self.risk.gross_notional) * 10**8, self.equity() * Fraction(str(self.risk.leverage)))
             assert self.gross() + value <= most
             assert rule.kind == "perpetual" or value <= self.cash
-            assert self.in_minute <= self.risk.orders_per_minute
+            assert self.within(60, now) < self.risk.orders_per_minute
         else:
             assert side * held < 0
             assert quantity <= abs(held)
         self.sent[client] = self.live[client] = order
+        self.times.append(now)
+
+    def within(self, seconds, now):
+        """Orders sent in the seconds up to a moment, both ends among them."""
+        return sum(time >= now - seconds * 10**9 for time in self.times[-2 * self.risk.orders_per_minute :])
 
     def fill(self, number, fields, one, next_bar):
         client, price, lots, fee, liquidity = fields[:5]
