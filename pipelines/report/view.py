@@ -127,9 +127,7 @@ def _performance(one: Performance, backtest: Backtest) -> dict[str, str]:
         "Total return": percent(one.total_return, 2, signed=True),
         "Sharpe ratio, annual": interval(one.sharpe_annual, 2, signed=True),
         "Sharpe ratio, daily": interval(one.sharpe, 4, signed=True),
-        "Probability that the true Sharpe ratio is above 0, if this was the only configuration tried": percent(
-            one.probabilistic_sharpe
-        ),
+        "Probability that the true ratio is above 0 (one trial)": percent(one.probabilistic_sharpe),
         "Maximal drawdown": percent(one.max_drawdown, 2),
         "Longest time under water": duration(one.time_under_water),
         "Round trips": f"{one.trades:,}",
