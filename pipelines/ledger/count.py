@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from market.time import DAY
 from pipelines.ledger.trial import Entry, Stretch
 
+Days = NDArray[np.int64]
 By = Literal["instrument", "asset"]
 """``instrument``: the same symbol of the same venue. ``asset``: also any other with the same base asset (BTCUSDT and
 BTCUSDC, spot and perpetual, of any venue: nearly the same prices); a stretch whose asset is unknown stands for itself.
@@ -70,9 +71,10 @@ def distinct(entries: Iterable[Entry]) -> list[Entry]:
     """
     found: dict[str, Entry] = {}
     for entry in entries:
-        known = found.get(entry.trial.identity)
+        identity = entry.trial.identity
+        known = found.get(identity)
         if known is None or _tells(entry) >= _tells(known):
-            found[entry.trial.identity] = entry
+            found[identity] = entry
     return list(found.values())
 
 
@@ -94,27 +96,29 @@ def aligned(entries: Iterable[Entry], judged: Sequence[Stretch], coverage: float
     coverage
         In (0, 1].
     """
-    known = {entry.trial.id: found for entry in entries if (found := _days(entry, judged))}
-    needed = coverage * len(set().union(*known.values()))
-    common: set[int] = set()
+    known = {entry.trial.id: found for entry in entries if len((found := _returns(entry, judged))[0])}
+    needed = coverage * len(np.unique(np.concatenate([days for days, _ in known.values()]))) if known else 0.0
+    common: Days = np.empty(0, np.int64)
     chosen: set[str] = set()
-    for name in sorted(known, key=lambda name: -len(known[name])):
-        shared = common & known[name].keys() if chosen else set(known[name])
-        if shared and len(shared) >= needed:
+    for name in sorted(known, key=lambda name: -len(known[name][0])):
+        days = known[name][0]
+        shared = np.intersect1d(common, days, assume_unique=True) if chosen else days
+        if len(shared) and len(shared) >= needed:
             common, chosen = shared, chosen | {name}
-    days = sorted(common)
     ids = tuple(name for name in known if name in chosen)
-    returns = np.array([[known[name][day] for name in ids] for day in days], np.float64).reshape(len(days), len(ids))
-    return Aligned(ids, np.array(days, np.int64), returns)
+    returns = np.empty((len(common), len(ids)))
+    for column, name in enumerate(ids):
+        days, values = known[name]
+        returns[:, column] = values[np.searchsorted(days, common)]
+    return Aligned(ids, common, returns)
 
 
-def _days(entry: Entry, judged: Sequence[Stretch]) -> dict[int, float]:
-    """Returns by day, of the days that reach into the judged time."""
+def _returns(entry: Entry, judged: Sequence[Stretch]) -> tuple[Days, NDArray[np.float64]]:
+    """Days, ascending, and returns of those that reach into the judged time."""
     if entry.returns is None:
-        return {}
-    spans = {(one.start, one.stop) for one in judged}
-    return {
-        day: value
-        for day, value in zip(entry.returns.days, entry.returns.values, strict=True)
-        if any(start < (day + 1) * DAY and day * DAY < stop for start, stop in spans)
-    }
+        return np.empty(0, np.int64), np.empty(0)
+    days, values = np.array(entry.returns.days, np.int64), np.array(entry.returns.values, np.float64)
+    inside = np.zeros(len(days), bool)
+    for start, stop in {(one.start, one.stop) for one in judged}:
+        inside |= (start < (days + 1) * DAY) & (days * DAY < stop)
+    return days[inside], values[inside]

@@ -10,6 +10,7 @@ import math
 import re
 import uuid
 from dataclasses import dataclass
+from operator import lt
 from typing import Any, Literal
 
 import msgspec
@@ -68,11 +69,11 @@ class Returns(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if len(self.days) != len(self.values):
             raise LedgerError(f"there are {len(self.values)} returns for {len(self.days)} days")
-        if any(one >= other for one, other in zip(self.days, self.days[1:], strict=False)):
+        if not all(map(lt, self.days, self.days[1:])):
             raise LedgerError("the days of returns must ascend, each once")
-        for day, value in zip(self.days, self.values, strict=True):
-            if not math.isfinite(value):
-                raise LedgerError(f"the return of day {day} is {value}; leave out a day without one")
+        if not all(map(math.isfinite, self.values)):
+            day = next(day for day, one in zip(self.days, self.values, strict=True) if not math.isfinite(one))
+            raise LedgerError(f"the return of day {day} is undefined; leave out a day without one")
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ def test_identity_is_configuration_data_and_code_and_nothing_else():
         (lambda: Stretch("binance", "", 0, 5), "names no symbol"),
         (lambda: Returns((1, 1), (0.0, 0.0)), "must ascend"),
         (lambda: Returns((1, 2), (0.0,)), "1 returns for 2 days"),
-        (lambda: Returns((1,), (float("nan"),)), "the return of day 1 is nan"),
+        (lambda: Returns((1,), (float("nan"),)), "the return of day 1 is undefined"),
         (lambda: make_trial(touched=()), "touches no data"),
         (lambda: make_trial(kind="By Hand"), "lower-case word"),
         (lambda: Outcome(trial="t", created=0, metrics={"auc": float("inf")}), "metric auc of trial t is inf"),
