@@ -232,6 +232,11 @@ class TestLocation:
         assert (odd / "trials.db").is_file()
         assert ledger.label == str(odd / "trials.db")
 
+    def test_a_missing_driver_is_explained(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+        with pytest.raises(LedgerError, match=r"needs the driver psycopg.*pip install 'psycopg\[binary\]'"):
+            Ledger(parse_url("postgresql+psycopg://db/ml"))
+
     def test_a_label_has_no_password(self):
         pytest.importorskip("psycopg", reason="needs psycopg: pip install 'psycopg[binary]'")
         label = Ledger(parse_url("postgresql://ada:secret@db/ml")).label
