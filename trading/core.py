@@ -14,6 +14,7 @@
 - **Exit** at the vertical barrier: the first bar that ends a horizon after the entry, again until flat. Flat cancels
   what is left.
 - **Book** cash flows exactly: a buyer's notional is rounded up, a seller's down, fees are the venue's.
+- What leaves exact arithmetic is not booked: a value stays the last good one, funding or a fill is left out; HALTED.
 - A duplicate fill is counted and dropped: its trade id is among the highest `TRADES` of those booked. A fill in no
   order is booked like any other. One below everything remembered cannot be told from a duplicate, others cannot be
   ours: they are not booked, HALTED, and a human looks.
@@ -29,13 +30,14 @@ from numpy.typing import NDArray
 
 from market.events import RATIO
 from market.jit import kernel
-from trading.exact import OVERFLOW, mul_div, mul_div_up
+from trading.exact import LIMIT, OVERFLOW, mul_div, mul_div_up
 from trading.layout import (
     ACTIVE,
     BECAUSE_DRAWDOWN,
     BECAUSE_OLD_FILL,
     BECAUSE_OPERATOR,
     BECAUSE_OVERFILL,
+    BECAUSE_OVERFLOW,
     BECAUSE_UNKNOWN_ORDER,
     BECAUSE_UNPROTECTED,
     CANCELLING,
@@ -135,7 +137,7 @@ def _deny(core: Records, log: Records, row: int, at: int, number: int, reason: i
 @kernel
 def notional_down(book: Any, ticks: int, lots: int) -> int:
     """The value of lots at a price, ledger units, rounded down; `OVERFLOW` beyond exact arithmetic."""
-    if ticks > book["tick_limit"]:
+    if ticks < 0 or ticks > book["tick_limit"]:
         return OVERFLOW
     return mul_div(ticks * book["numerator"], lots, book["denominator"])
 
@@ -143,7 +145,7 @@ def notional_down(book: Any, ticks: int, lots: int) -> int:
 @kernel
 def notional_up(book: Any, ticks: int, lots: int) -> int:
     """The value of lots at a price, ledger units, rounded up; `OVERFLOW` beyond exact arithmetic."""
-    if ticks > book["tick_limit"]:
+    if ticks < 0 or ticks > book["tick_limit"]:
         return OVERFLOW
     return mul_div_up(ticks * book["numerator"], lots, book["denominator"])
 
@@ -256,6 +258,23 @@ def _cancel_all(core: Records, orders: Records, log: Records, row: int, at: int,
 
 
 @kernel
+def _cancel_entries(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
+    for number in range(books.shape[0]):
+        if books[number]["working"] > 0:
+            at = _cancel_all(core, orders, log, row, at, number, ENTRY)
+    return at
+
+
+@kernel
+def _halt(
+    core: Records, books: Records, orders: Records, log: Records, row: int, at: int, reason: int, value: int, limit: int
+) -> int:
+    """No order but protection from now on: what is on its way to open a position is taken back; the next free row."""
+    at = _set_state(core, log, row, at, HALTED, reason, value, limit)
+    return _cancel_entries(core, books, orders, log, row, at)
+
+
+@kernel
 def _release(core: Records, books: Records, orders: Records, number: int, slot: int) -> int:
     """An order is over: free its slot and what it reserved; its purpose."""
     book, order = books[number], orders[slot]
@@ -275,17 +294,46 @@ def _release(core: Records, books: Records, orders: Records, number: int, slot: 
 
 
 @kernel
-def _revalue(core: Records, books: Records, number: int) -> None:
-    """Bring an instrument's value, the gross exposure and the equity up to its mark and position."""
+def _fits(total: int, change: int) -> bool:
+    """Whether both and their sum are below `LIMIT`, either way: their sum cannot wrap."""
+    return -LIMIT < total < LIMIT and -LIMIT < change < LIMIT and -LIMIT < total + change < LIMIT
+
+
+@kernel
+def _pay(state: Any, flow: int) -> bool:
+    """Book money that came or went; False, and nothing is booked, if it leads beyond exact arithmetic."""
+    if not (_fits(state["cash"], flow) and _fits(state["equity"], flow)):
+        return False
+    state["cash"] += flow
+    state["equity"] += flow
+    return True
+
+
+@kernel
+def _revalue(core: Records, books: Records, number: int) -> bool:
+    """Bring an instrument's value, the gross exposure and the equity up to its mark and position.
+
+    False, and all three stay as they are, if that leads beyond exact arithmetic.
+    """
     state, book = core[0], books[number]
-    position = book["position"]
-    if position >= 0:
-        value = notional_down(book, book["mark"], position)
-    else:
-        value = -notional_up(book, book["mark"], -position)
-    state["equity"] += value - book["value"]
-    state["gross"] += abs(value) - abs(book["value"])
+    position, old = book["position"], book["value"]
+    size = notional_down(book, book["mark"], position) if position >= 0 else notional_up(book, book["mark"], -position)
+    value = size if position >= 0 else -size
+    if size == OVERFLOW or not (_fits(state["equity"] - old, value) and _fits(state["gross"] - abs(old), size)):
+        return False
+    state["equity"] += value - old
+    state["gross"] += size - abs(old)
     book["value"] = value
+    return True
+
+
+@kernel
+def _marked(core: Records, books: Records, orders: Records, log: Records, row: int, at: int, number: int) -> int:
+    """Revalue an instrument; what cannot be valued halts. The next free row."""
+    book = books[number]
+    if _revalue(core, books, number):
+        return at
+    return _halt(core, books, orders, log, row, at, BECAUSE_OVERFLOW, book["mark"], book["tick_limit"])
 
 
 @kernel
@@ -311,24 +359,16 @@ def _on_bar(core: Records, books: Records, orders: Records, log: Records, row: i
     book["mark"] = event["p3"]
     book["mark_time"] = event["ts_event"]
     if book["position"] != 0:
-        _revalue(core, books, number)
+        at = _marked(core, books, orders, log, row, at, number)
         if event["ts_event"] >= book["entry_time"] + state["horizon"] and state["trading_state"] != HALTED:
             at = _exit(core, books, orders, log, row, at, number)
     if state["equity"] > state["peak"]:
         state["peak"] = state["equity"]
     if state["trading_state"] == ACTIVE:
-        least = state["peak"] - mul_div(state["peak"], state["drawdown"], RATIO)
+        least = state["peak"] - mul_div(max(state["peak"], 0), state["drawdown"], RATIO)
         if state["equity"] < least:
             at = _set_state(core, log, row, at, REDUCING, BECAUSE_DRAWDOWN, state["equity"], least)
             at = _cancel_entries(core, books, orders, log, row, at)
-    return at
-
-
-@kernel
-def _cancel_entries(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
-    for number in range(books.shape[0]):
-        if books[number]["reserved"] > 0:
-            at = _cancel_all(core, orders, log, row, at, number, ENTRY)
     return at
 
 
@@ -460,41 +500,40 @@ def _on_fill(core: Records, books: Records, orders: Records, log: Records, row: 
         return at
     if place == TOO_OLD:
         state["violations"] += 1
-        return _set_state(core, log, row, at, HALTED, BECAUSE_OLD_FILL, event["p5"], book["trades"].min())
+        return _halt(core, books, orders, log, row, at, BECAUSE_OLD_FILL, event["p5"], book["trades"].min())
     slot = _find(orders, number, event["p0"])
     if slot < 0:
         state["violations"] += 1
-        return _set_state(core, log, row, at, HALTED, BECAUSE_UNKNOWN_ORDER, event["p0"], 0)
+        return _halt(core, books, orders, log, row, at, BECAUSE_UNKNOWN_ORDER, event["p0"], 0)
     order = orders[slot]
     side, purpose = order["side"], order["purpose"]
-    value = notional_up(book, price, lots) if side > 0 else notional_down(book, price, lots)
-    if lots <= 0 or price <= 0 or order["filled"] + lots > order["quantity"] or value == OVERFLOW:
+    left = order["quantity"] - order["filled"]
+    if lots <= 0 or price <= 0 or lots > left:
         state["violations"] += 1
-        left = order["quantity"] - order["filled"]
-        return _set_state(core, log, row, at, HALTED, BECAUSE_OVERFILL, lots, left)
+        return _halt(core, books, orders, log, row, at, BECAUSE_OVERFILL, lots, left)
+    value = notional_up(book, price, lots) if side > 0 else notional_down(book, price, lots)
+    exact = value != OVERFLOW and _fits(state["fees"], event["p3"]) and _fits(book["position"], side * lots)
+    if not exact or not _pay(state, -side * value - event["p3"]):
+        state["violations"] += 1
+        return _halt(core, books, orders, log, row, at, BECAUSE_OVERFLOW, price, book["tick_limit"])
     book["trades"][place] = event["p5"]
     book["trades_known"] = max(book["trades_known"], place + 1)
     state["fills"] += 1
     order["filled"] += lots
-    flow = -side * value - event["p3"]
-    state["cash"] += flow
-    state["equity"] += flow
     state["fees"] += event["p3"]
     opening = book["position"] == 0
     book["position"] += side * lots
     if book["mark"] == 0:
         book["mark"] = price
-    _revalue(core, books, number)
     if purpose == ENTRY:
-        left = mul_div(
-            book["reserved"], order["quantity"] - order["filled"], order["quantity"] - order["filled"] + lots
-        )
-        state["gross"] -= book["reserved"] - left
-        book["reserved"] = left
+        reserved = mul_div(book["reserved"], left - lots, left)
+        state["gross"] -= book["reserved"] - reserved
+        book["reserved"] = reserved
         if opening:
             book["entry_time"] = event["ts_event"]
-    if order["filled"] == order["quantity"]:
+    if lots == left:
         _release(core, books, orders, number, slot)
+    at = _marked(core, books, orders, log, row, at, number)
     if purpose == ENTRY:
         return _protect(core, books, orders, log, row, at, number, price, lots)
     if book["position"] == 0:
@@ -533,15 +572,16 @@ def funding_amount(book: Any, position: int, rate: int, ticks: int) -> int:
 
 
 @kernel
-def _on_funding(core: Records, books: Records, log: Records, row: int) -> None:
-    """Longs pay shorts a positive rate on the notional at the mark."""
+def _on_funding(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
+    """Longs pay shorts a positive rate on the notional at the mark; what cannot be counted is not booked and halts."""
     event = log[row]
-    state, book = core[0], books[event["instrument"]]
+    book = books[event["instrument"]]
     position, rate = book["position"], event["p0"]
     amount = funding_amount(book, position, rate, event["p1"])
     flow = -amount if (position > 0) == (rate > 0) else amount
-    state["cash"] += flow
-    state["equity"] += flow
+    if amount != OVERFLOW and _pay(core[0], flow):
+        return at
+    return _halt(core, books, orders, log, row, at, BECAUSE_OVERFLOW, event["p1"], book["tick_limit"])
 
 
 @kernel
@@ -597,8 +637,8 @@ def step(core: Records, books: Records, orders: Records, log: Records, row: int)
     if kind in (REJECTED, CANCELLED):
         return _on_end(core, books, orders, log, row, at)
     if kind == FUNDING:
-        _on_funding(core, books, log, row)
-    elif kind == CONTROL:
+        return _on_funding(core, books, orders, log, row, at)
+    if kind == CONTROL:
         return _on_control(core, books, orders, log, row, at)
     return at
 

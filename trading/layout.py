@@ -71,6 +71,7 @@ BECAUSE_UNKNOWN_ORDER: Final = 3
 BECAUSE_OVERFILL: Final = 4
 BECAUSE_UNPROTECTED: Final = 5
 BECAUSE_OLD_FILL: Final = 6
+BECAUSE_OVERFLOW: Final = 7
 STATE_REASONS: Final = {
     BECAUSE_OPERATOR: "an operator asked",
     BECAUSE_DRAWDOWN: "drawdown beyond the limit",
@@ -78,6 +79,7 @@ STATE_REASONS: Final = {
     BECAUSE_OVERFILL: "a fill beyond the order's quantity",
     BECAUSE_UNPROTECTED: "a position without room for its stop",
     BECAUSE_OLD_FILL: "a fill too old to be told from one already booked",
+    BECAUSE_OVERFLOW: "money beyond exact arithmetic",
 }
 
 SLOTS: Final = 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import msgspec
 import numpy as np
@@ -17,6 +18,7 @@ from trading import layout
 from trading.config import DecisionConfig, RiskConfig, SizingConfig, TradingConfig
 from trading.core import rows_needed, step
 from trading.errors import LimitError
+from trading.exact import LIMIT
 
 SIZING = SizingConfig(volatility_target=10, max_weight=0.2)
 TRADING = TradingConfig(risk=RiskConfig(drawdown=1.0), sizing=SIZING)
@@ -294,27 +296,30 @@ def test_halting_takes_entries_back_and_keeps_protection(action):
 
 
 @pytest.mark.parametrize(
-    ("client", "price", "lots", "reason"),
+    ("client", "price", "lots", "fee", "reason"),
     [
-        (99, 10_000, 5, layout.BECAUSE_UNKNOWN_ORDER),
-        (2, 10_000, 20_001, layout.BECAUSE_OVERFILL),
-        (2, 0, 5, layout.BECAUSE_OVERFILL),
-        (2, 10_000, 0, layout.BECAUSE_OVERFILL),
-        (2, 10_000, -5, layout.BECAUSE_OVERFILL),
-        (2, 2**60, 5, layout.BECAUSE_OVERFILL),
+        (99, 10_000, 5, 10, layout.BECAUSE_UNKNOWN_ORDER),
+        (2, 10_000, 20_001, 10, layout.BECAUSE_OVERFILL),
+        (2, 0, 5, 10, layout.BECAUSE_OVERFILL),
+        (2, 10_000, 0, 10, layout.BECAUSE_OVERFILL),
+        (2, 10_000, -5, 10, layout.BECAUSE_OVERFILL),
+        (2, 2**60, 5, 10, layout.BECAUSE_OVERFLOW),
+        (2, 10_000, 5, LIMIT, layout.BECAUSE_OVERFLOW),
+        (2, 10_000, 5, -(2**63), layout.BECAUSE_OVERFLOW),
+        (2, 10_000, 5, -(LIMIT - 1), layout.BECAUSE_OVERFLOW),
     ],
 )
-def test_a_fill_that_cannot_be_ours_halts_and_is_not_booked(client, price, lots, reason):
+def test_a_fill_that_cannot_be_ours_halts_and_is_not_booked(client, price, lots, fee, reason):
     core, _ = entered()
     before = core.state.core.copy(), core.state.books.copy(), core.state.orders.copy()
-    (made,) = core.fill(client, price, lots, 2, fee=10)
+    (made,) = core.fill(client, price, lots, 2, fee=fee)
     assert (made["kind"], made["p0"], made["p1"]) == (Kind.TRADING_STATE, layout.HALTED, reason)
     for field in ("cash", "equity", "fees", "gross", "fills"):
         assert core.state.core[field] == before[0][field]
     assert core.violations == 1
     assert core.state.books.tobytes() == before[1].tobytes()
     assert core.state.orders.tobytes() == before[2].tobytes()
-    assert not len(core.fill(client, price, lots, 2, fee=10))
+    assert not len(core.fill(client, price, lots, 2, fee=fee))
     assert (core.violations, core.trading_state) == (2, layout.HALTED)
 
 
@@ -379,6 +384,75 @@ def test_funding_is_rounded_against_us(side, rate, flow):
     before = core.cash, core.equity
     assert not len(core.tell(event(Kind.FUNDING, BEGIN, p0=rate, p1=10_000)))  # 14.5000435 units
     assert (core.cash, core.equity) == (before[0] + flow, before[1] + flow)
+
+
+def test_whatever_halts_takes_entries_back():
+    core = Core(TRADING, instrument("A"), instrument("B"))
+    core.tell(signal(0))
+    core.tell(signal(0, number=1))
+    core.fill(1, 10_000, 5_000, 1)
+    made = core.fill(99, 10_000, 5, 2)
+    assert made["kind"].tolist() == [Kind.TRADING_STATE, Kind.CANCEL_ORDER, Kind.CANCEL_ORDER]
+    assert made["p0"].tolist() == [layout.HALTED, 1, 2]
+
+
+WHOLE = {"tick": "1", "lot": "1", "min_quantity": "1", "max_quantity": "100000000000"}
+
+
+def of_two():
+    """A core that is long a million of the first and short a million of the second, at 1."""
+    rich = TradingConfig(
+        capital="10000000",
+        risk=RiskConfig("1000000", "1000000", "9000000", drawdown=1.0),
+        sizing=SizingConfig(volatility_target=10, max_weight=0.1),
+    )
+    core = Core(rich, instrument("A", **WHOLE), instrument("B", **WHOLE), begun=False)
+    core.tell(control(-1, Control.RESUME))
+    for number, probability in enumerate((0.9, 0.1)):
+        core.tell(bar(0, 1, 1, 1, 1, 10**6, number))
+        (order,) = core.tell(signal(0, probability, volatility=1e-6, number=number))
+        core.fill(int(order["p0"]), 1, int(order["p4"]), number, number=number)
+    assert core.state.books["position"].tolist() == [10**6, -(10**6)]
+    return core
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.integers(0, 1),
+            st.floats(0, 62).map(lambda power: round(2**power)),
+            st.floats(-62, 62).map(lambda power: round(math.copysign(2 ** abs(power), power))),
+        ),
+        max_size=12,
+    )
+)
+def test_what_leaves_exact_arithmetic_is_never_booked(told):
+    """Against a twin of Python's own whole numbers."""
+    core = of_two()
+    held, cash, values, limit = (10**6, -(10**6)), int(core.cash), [10**14, -(10**14)], core.state.books["tick_limit"]
+    for trade, number, price, rate in told:
+        core.tell(control(0, Control.RESUME))
+        value = price * abs(held[number]) * 10**8
+        exact = price <= limit[number] and value < LIMIT
+        if trade:
+            others = values[1 - number]
+            new = value if held[number] > 0 else -value
+            exact = exact and abs(cash + others + new) < LIMIT and abs(others) + value < LIMIT
+            made = core.tell(bar(1, price, price, price, price, 1, number))
+            values[number] = new if exact else values[number]
+        else:
+            paying = (held[number] > 0) == (rate > 0)
+            flow = -math.ceil(Fraction(value * abs(rate), 10**9)) if paying else value * abs(rate) // 10**9
+            exact = exact and abs(rate) < LIMIT and abs(flow) < LIMIT
+            exact = exact and abs(cash + flow) < LIMIT and abs(cash + flow + sum(values)) < LIMIT
+            made = core.tell(event(Kind.FUNDING, BEGIN, number, p0=rate, p1=price))
+            cash += flow if exact else 0
+        halted = [(int(one["p0"]), int(one["p1"])) for one in made if one["kind"] == Kind.TRADING_STATE]
+        assert ((layout.HALTED, layout.BECAUSE_OVERFLOW) in halted) == (not exact)
+        assert (core.cash, core.equity, core.gross) == (cash, cash + sum(values), sum(map(abs, values)))
+        assert core.state.books["value"].tolist() == values
 
 
 def test_an_instrument_beyond_exact_arithmetic_is_refused():
