@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class TimeGroups:
     def spans(self) -> list[tuple[int, int]]:
         """The groups in time: from each one's first decision to the next one's; the last ends behind its own last."""
         edges = [*self._t0[self._edges[:-1]].tolist(), int(self._t0[-1]) + 1]
-        return list(zip(edges, edges[1:], strict=False))
+        return list(pairwise(edges))
 
     def members(self, groups: Sequence[int]) -> Times:
         """The samples of some groups, in ascending order."""
@@ -141,7 +141,7 @@ class GroupedSplitter:
 
         Parameters
         ----------
-        """The groups in time: from each one's first decision to the next one's; the last ends behind its own last."""
+        X
             Anything with as many rows as there are label intervals.
         y, groups
             Not used.
