@@ -1,9 +1,8 @@
-"""Sample weights: how much of a label is its own (López de Prado 2018, ch. 4).
+"""Average uniqueness: how much of a label is its own (López de Prado 2018, section 4.4).
 
-Labels overlap, so a thousand of them carry the information of far fewer. The concurrency at a time is the number of
-labels open then, over all instruments together; a label's average uniqueness is the mean of one over the concurrency
-along its interval. Time is continuous here: concurrency is piecewise constant between the labels' ends, and the mean
-is weighted by time, so that gaps between bars and unequal bars need no special case.
+A label's average uniqueness is the mean of one over the concurrency along its interval. Time is continuous here:
+concurrency is piecewise constant between the labels' ends, and the mean is weighted by time, so that gaps between bars
+and unequal bars need no special case.
 """
 
 from __future__ import annotations
@@ -11,7 +10,41 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ModelError
+from market.jit import kernel
+from models.weights.overlaps import ascending, check_intervals
+
+
+@kernel
+def uniqueness(
+    start: NDArray[np.int64],
+    t1: NDArray[np.int64],
+    by_start: NDArray[np.int64],
+    by_end: NDArray[np.int64],
+    found: NDArray[np.float64],
+) -> None:
+    """Fill each label's average uniqueness, walking starts and ends together in time.
+
+    The integral of one over the concurrency is accumulated once; a label's mean is a difference of two of its values,
+    the first of which waits in ``found``.
+    """
+    size = start.shape[0]
+    first, last, open_now = 0, 0, 0
+    integral = 0.0
+    before = start[by_start[0]] if size > 0 else 0
+    while last < size:
+        now = min(start[by_start[first]], t1[by_end[last]]) if first < size else t1[by_end[last]]
+        if open_now > 0:
+            integral += float(now - before) / float(open_now)
+        before = now
+        while first < size and start[by_start[first]] == now:
+            found[by_start[first]] = integral
+            first += 1
+            open_now += 1
+        while last < size and t1[by_end[last]] == now:
+            label = by_end[last]
+            found[label] = min((integral - found[label]) / float(t1[label] - start[label]), 1.0)
+            last += 1
+            open_now -= 1
 
 
 def average_uniqueness(start: NDArray[np.int64], t1: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -25,32 +58,26 @@ def average_uniqueness(start: NDArray[np.int64], t1: NDArray[np.int64]) -> NDArr
     Raises
     ------
     ModelError
-        If a label does not end after its start.
+        If the arrays differ in shape or a label does not end after its start.
 
     Notes
     -----
-    O(n log n): the integral of one over the concurrency is accumulated once over the sorted ends, and each label's
-    mean is a difference of two of its values.
+    O(n log n) for the two sorts, O(n) for the rest; sorted input is not sorted again.
+
+    References
+    ----------
+    López de Prado (2018), *Advances in Financial Machine Learning*, section 4.4, snippet 4.2.
 
     Examples
     --------
-    The example of López de Prado 2018, section 4.3, with labels over bars 0 to 2, 2 to 3 and 4 to 5:
+    The labels of López de Prado 2018, section 4.5.3, over bars 0 to 2, 2 to 3 and 4 to 5:
 
     >>> average_uniqueness(np.array([0, 2, 4]), np.array([3, 4, 6])).round(4).tolist()
     [0.8333, 0.75, 1.0]
     """
-    if not (t1 > start).all():
-        bad = int(np.flatnonzero(t1 <= start)[0])
-        raise ModelError(f"label {bad} starts at {start[bad]} and ends at {t1[bad]}; it must end after its start")
-    if len(start) == 0:
-        return np.zeros(0)
-    times = np.unique(np.concatenate([start, t1]))
-    first, last = np.searchsorted(times, start), np.searchsorted(times, t1)
-    change = np.bincount(first, minlength=len(times)) - np.bincount(last, minlength=len(times))
-    concurrency = np.cumsum(change)[:-1]
-    share = np.divide(np.diff(times), concurrency, out=np.zeros(len(times) - 1), where=concurrency > 0)
-    integral = np.concatenate([[0.0], np.cumsum(share)])
-    found: NDArray[np.float64] = np.minimum((integral[last] - integral[first]) / (t1 - start), 1.0)
+    start, t1 = check_intervals(start, t1)
+    found = np.empty(len(start))
+    uniqueness(start, t1, ascending(start), ascending(t1), found)
     return found
 
 

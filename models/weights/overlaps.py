@@ -1,0 +1,100 @@
+"""Concurrency: how many labels are open at a time, over all instruments together (López de Prado 2018, section 4.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.jit import kernel
+from models.errors import ModelError
+
+
+def check_intervals(start: NDArray[np.int64], t1: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The intervals as contiguous int64 arrays, shape (n,).
+
+    Raises
+    ------
+    ModelError
+        If there is not one end for each start, or a label does not end after its start.
+    """
+    start, t1 = np.ascontiguousarray(start, np.int64), np.ascontiguousarray(t1, np.int64)
+    if start.shape != t1.shape or start.ndim != 1:
+        raise ModelError(f"starts have shape {start.shape} and ends {t1.shape}; give one of each a label, shape (n,)")
+    if not (t1 > start).all():
+        bad = int(np.flatnonzero(t1 <= start)[0])
+        raise ModelError(f"label {bad} starts at {start[bad]} and ends at {t1[bad]}; it must end after its start")
+    return start, t1
+
+
+def ascending(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The order in which values ascend; a stable sort, which is fast where they nearly do."""
+    if (values[1:] >= values[:-1]).all():
+        return np.arange(len(values))
+    return np.argsort(values, kind="stable")
+
+
+@kernel
+def sweep(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], times: NDArray[np.int64], count: NDArray[np.int64]
+) -> int:
+    """Fill the distinct times of sorted starts and ends and the labels open from each on, and say how many."""
+    size = starts.shape[0]
+    first, last, found, open_now = 0, 0, 0, 0
+    while last < size:
+        now = min(starts[first], ends[last]) if first < size else ends[last]
+        while first < size and starts[first] == now:
+            first += 1
+            open_now += 1
+        while last < size and ends[last] == now:
+            last += 1
+            open_now -= 1
+        times[found], count[found] = now, open_now
+        found += 1
+    return found
+
+
+def concurrency(start: NDArray[np.int64], t1: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The number of open labels [start, t1), piecewise constant in time.
+
+    Parameters
+    ----------
+    start, t1
+        Times of all instruments' labels together (ns), in any order, shape (n,).
+
+    Returns
+    -------
+    times, count
+        Shape (k,): ``count[i]`` labels are open from ``times[i]`` until ``times[i + 1]``; the last count is 0.
+
+    Raises
+    ------
+    ModelError
+        If the arrays differ in shape or a label does not end after its start.
+
+    Examples
+    --------
+    >>> times, count = concurrency(np.array([0, 2, 4]), np.array([3, 4, 6]))
+    >>> times.tolist(), count.tolist()
+    ([0, 2, 3, 4, 6], [1, 2, 1, 1, 0])
+    """
+    start, t1 = check_intervals(start, t1)
+    times, count = np.empty(2 * len(start), np.int64), np.empty(2 * len(start), np.int64)
+    found = sweep(start[ascending(start)], t1[ascending(t1)], times, count)
+    return times[:found], count[:found]
+
+
+def concurrency_at(start: NDArray[np.int64], t1: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The number of labels [start, t1) that are open at some times, shape of ``time``.
+
+    Raises
+    ------
+    ModelError
+        If the arrays differ in shape or a label does not end after its start.
+
+    Examples
+    --------
+    >>> concurrency_at(np.array([0, 2, 4]), np.array([3, 4, 6]), np.array([-1, 0, 2, 3, 6]))
+    array([0, 1, 2, 1, 0])
+    """
+    start, t1 = check_intervals(start, t1)
+    return np.searchsorted(np.sort(start), time, "right") - np.searchsorted(np.sort(t1), time, "right")
