@@ -112,7 +112,7 @@ def strongest_trend(
                 t_value = 0.0
             if span == 0 or abs(t_value) > abs(best):
                 best, span = t_value, length
-    return best, span
+    return (best, span) if residual < np.inf else (np.nan, 0)
 
 
 @kernel
@@ -125,7 +125,7 @@ def scan_trends(
     t_value: NDArray[np.float64],
     span: NDArray[np.int64],
 ) -> None:
-    """`strongest_trend` from every event; span 0 where the longest span leaves the data. Fills the last two arrays."""
+    """`strongest_trend` from every event; NaN and 0 where the longest span leaves the data. Fills the last two."""
     for number in range(events.shape[0]):
         t_value[number], span[number] = np.nan, 0
         if events[number] + longest <= values.shape[0]:
@@ -151,7 +151,7 @@ def trend_scan(
     t_value, span
         Shape (events,). The slope's t-value (ordinary least squares with an intercept, span - 2 degrees of freedom) and
         the number of points of the span where its absolute value is largest, the shortest of equals. NaN and 0
-        where the longest span leaves the data. A perfect line's is infinite; a constant's is 0.
+        where the longest span leaves the data or misses a value. A perfect line's is infinite; a constant's is 0.
 
     Raises
     ------
