@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.ledger.errors import LedgerError
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.trial import SHARPE, Outcome, Returns, Status, Stretch, Trial, fresh_id
 
@@ -120,12 +121,24 @@ def finish_trial(
 
 @contextmanager
 def failing(ledger: Ledger, trial: Trial) -> Iterator[None]:
-    """Whatever ends the block early is recorded as the trial's failure, and raised on."""
+    """Whatever ends the block early is recorded as the trial's failure, and raised on.
+
+    If that cannot be recorded, the error says so; the trial stays begun, and counts.
+    """
     try:
         yield
     except BaseException as error:
-        finish_trial(ledger, trial, status="failed", note=f"{type(error).__name__}: {error}"[:500])
+        record_error(ledger, trial, error)
         raise
+
+
+def record_error(ledger: Ledger, trial: Trial, error: BaseException) -> None:
+    """Append that a trial failed, or was pruned if the error is Optuna's; never raises another error over this one."""
+    status: Status = "pruned" if type(error).__name__ == "TrialPruned" else "failed"
+    try:
+        finish_trial(ledger, trial, status=status, note=f"{type(error).__name__}: {error}"[:500])
+    except LedgerError as other:
+        error.add_note(str(other))
 
 
 def known(metrics: Mapping[str, float | None]) -> dict[str, float | None]:

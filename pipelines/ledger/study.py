@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pipelines.ledger.record import finish_trial
+from pipelines.ledger.record import finish_trial, record_error
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.trial import Returns, Status, Trial, fresh_id
 from pipelines.toml import digest
@@ -76,9 +76,7 @@ class StudyRecorder:
             try:
                 found = evaluate(config)
             except BaseException as error:
-                pruned = type(error).__name__ == "TrialPruned"
-                status: Status = "pruned" if pruned else "failed"
-                finish_trial(self._ledger, mine, status=status, note=f"{type(error).__name__}: {error}"[:500])
+                record_error(self._ledger, mine, error)
                 trial.set_user_attr(ENDED, True)
                 raise
             metrics = {"value": found.value, **found.metrics}

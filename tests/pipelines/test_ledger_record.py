@@ -72,6 +72,14 @@ def test_what_fails_counts_and_says_why(ledger):
     assert summarise(ledger, other.id).distinct == 2
 
 
+def test_a_failure_that_cannot_be_recorded_does_not_hide_the_failure(ledger):
+    trial = begin_trial(ledger, CONFIG, FACTS, code="k")
+    finish_trial(ledger, trial)
+    with pytest.raises(ZeroDivisionError) as caught, failing(ledger, trial):
+        raise ZeroDivisionError
+    assert caught.value.__notes__ == [f"trial {trial.id} has its outcome already, and the ledger only grows"]
+
+
 def test_the_headline_of_a_result():
     result = make_result()
     found = headline(result.predictors, result.backtest)
