@@ -13,15 +13,15 @@ from pipelines.report.view import view
 from pipelines.results import RunResult
 
 
-def whole_dates(text: str) -> Markup:
-    """A text as HTML whose dates are not broken between lines.
+def whole(text: str) -> Markup:
+    """A text as HTML whose dates and percentages are not broken between lines.
 
     Examples
     --------
-    >>> whole_dates("1970-01-02 & on")
-    Markup('<span class="date">1970-01-02</span> &amp; on')
+    >>> whole("1970-01-02 & 3 % on")
+    Markup('<span class="whole">1970-01-02</span> &amp; <span class="whole">3 %</span> on')
     """
-    return Markup(re.sub(r"\d{4}-\d\d-\d\d", r'<span class="date">\g<0></span>', str(escape(text))))
+    return Markup(re.sub(r"\d{4}-\d\d-\d\d|[+−\d.,]+ %", r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
 def render(result: RunResult) -> str:
@@ -33,7 +33,7 @@ def render(result: RunResult) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["dates"] = whole_dates
+    environment.filters["whole"] = whole
     return environment.get_template("report.html").render(view(result))
 
 
