@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import msgspec
 
 from market.time import parse_interval, parse_time
 from models.labels import LabelConfig
-from pipelines.errors import ConfigError
+from pipelines.config_check import check
 from pipelines.toml import load_toml
 from trading.config import ExchangeConfig, TradingConfig
 
@@ -30,6 +31,16 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop: str | None = None
     holdout: str = "30d"
     instruments: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.symbols:
+            raise ValueError("symbols is empty; name at least one series of the lake (`bot4 data list`)")
+        twice = sorted({one for one in self.symbols if self.symbols.count(one) > 1})
+        if twice:
+            raise ValueError(f"symbols has {', '.join(twice)} more than once; name each series once")
+        begin, end = (None if text is None else parse_time(text) for text in (self.start, self.stop))
+        if begin is not None and end is not None and end <= begin:
+            raise ValueError(f"stop is {self.stop}, which is not after start, {self.start}")
 
     @property
     def interval_ns(self) -> int:
@@ -96,11 +107,13 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 7
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", self.name):
+            raise ValueError(
+                f"name is {self.name!r}; the model is stored under it, so it must start with a letter and have only "
+                "letters, digits, '.', '_' and '-'"
+            )
         if not self.members:
             raise ValueError("members is empty; name at least one of lstm, lightgbm, xgboost, linear")
-        for text in (self.data.start, self.data.stop):
-            if text is not None:
-                parse_time(text)
         for text in (self.data.interval, self.data.holdout, self.validation.train):
             parse_interval(text)
         if self.validation.gap is not None:
@@ -118,9 +131,9 @@ def load(path: Path) -> RunConfig:
     Raises
     ------
     ConfigError
-        If the file is missing, is not TOML, or has an unknown, missing or ill-typed key.
+        If the file cannot be read, is not TOML, has an unknown, missing or ill-typed key, or names a feature or a
+        member that there is not.
     """
     config = load_toml(path, RunConfig)
-    if config.data.instruments is not None and not (path.parent / config.data.instruments).is_file():
-        raise ConfigError(f"{path}: data.instruments names {config.data.instruments}, which is not beside it")
+    check(config, path.parent, str(path))
     return config

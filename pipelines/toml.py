@@ -26,12 +26,16 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If there is no such file, or it is not TOML (the line is named).
+        If there is no such file, it cannot be read, or it is not TOML (the line is named).
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"there is no configuration file {path}; conf/ has examples to start from") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder; name the configuration file (TOML) in it") from None
+    except OSError as error:
+        raise ConfigError(f"the configuration file {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
 
