@@ -1,7 +1,8 @@
 """Content-addressed artefacts: what a stage made, in a folder named by the digest of what it was made from.
 
-A stage's digest covers its inputs' digests, its part of the configuration and the code of the rooms it
-uses, so an unchanged stage finds its folder and does nothing. Folders appear whole or not at all.
+A stage's digest covers its inputs' digests, its part of the configuration, our code, and the versions, Python and
+machine class that decide its bits (`pipelines.stages.environment`), so an unchanged stage finds its folder and does
+nothing. Folders appear whole or not at all, and no digest knows where they lie: a workspace can be moved.
 """
 
 from __future__ import annotations
@@ -10,31 +11,20 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import threadpoolctl
 from numpy.typing import NDArray
 
+from models.blas import one_blas_thread
 from models.members.protocol import Progress
+from pipelines.stages.environment import ROOT, environment
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ROOMS_OF_RESEARCH = ("market", "features", "models", "trading", "pipelines/stages")
-
-
-@cache
-def code_digest() -> str:
-    """A digest of the sources that decide what a stage makes."""
-    found = hashlib.sha256()
-    for room in ROOMS_OF_RESEARCH:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()
+__all__ = ["ROOT", "Artefact", "Artefacts", "Draft", "Job", "canonical", "job", "silent"]
 
 
 def canonical(value: Any) -> bytes:
@@ -102,19 +92,32 @@ class Job:
     build: Callable[[Draft, Progress], None]
 
 
-def job(stage: str, title: str, inputs: tuple[Any, ...], build: Callable[[Draft, Progress], None]) -> Job:
-    """A job whose digest covers the stage, the code, and ``inputs`` (anything msgspec encodes)."""
-    content = canonical([stage, code_digest(), inputs])
+def job(
+    stage: str,
+    title: str,
+    inputs: tuple[Any, ...],
+    build: Callable[[Draft, Progress], None],
+    libraries: Sequence[str],
+) -> Job:
+    """A job whose digest covers the stage, its inputs and its environment.
+
+    Parameters
+    ----------
+    stage, title
+        The stage's name, and the job's for people.
+    inputs
+        Anything msgspec encodes; artefacts by their digests, which cover what they were made with.
+    build
+        See `Job`.
+    libraries
+        The distributions whose versions decide the bits of what is built.
+    """
+    content = canonical([stage, environment(libraries), inputs])
     return Job(stage, hashlib.sha256(content).hexdigest()[:32], title, build)
 
 
 def silent(what: str, fraction: float) -> None:
     """Progress for nobody."""
-
-
-def one_blas_thread() -> None:
-    """Limit this process's BLAS to one thread: split sums have other last bits, and stages run side by side."""
-    threadpoolctl.threadpool_limits(limits=1, user_api="blas")
 
 
 class Artefacts:
@@ -125,8 +128,12 @@ class Artefacts:
 
     def find(self, job: Job) -> Artefact | None:
         """The finished artefact of a job, if there is one."""
-        folder = self.root / job.stage / job.digest
-        return Artefact(job.stage, job.digest, str(folder)) if folder.is_dir() else None
+        found = self.at(job.stage, job.digest)
+        return found if found.path.is_dir() else None
+
+    def at(self, stage: str, digest: str) -> Artefact:
+        """The artefact of a stage and a digest, wherever this root lies today; it need not exist."""
+        return Artefact(stage, digest, str(self.root / stage / digest))
 
     def make(self, job: Job, progress: Progress = silent) -> Artefact:
         """The artefact of a job, built now unless it is there already."""
@@ -137,12 +144,12 @@ class Artefacts:
         parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{job.digest}-", dir=parent))
         try:
-            one_blas_thread()
-            job.build(Draft(scratch), progress)
+            with one_blas_thread():  # stages run side by side
+                job.build(Draft(scratch), progress)
             os.rename(scratch, parent / job.digest)
         except OSError:
             if self.find(job) is None:
                 raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return Artefact(job.stage, job.digest, str(parent / job.digest))
+        return self.at(job.stage, job.digest)

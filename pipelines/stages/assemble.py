@@ -11,7 +11,6 @@ from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from market.instruments import Instrument
 from models.bundle.bundle import SeriesState, write
-from models.bundle.golden import record_golden
 from models.bundle.manifest import FeatureList, Manifest, Payoff, PlattScaling, StackerWeights, Training
 from models.bundle.runner import GraphRunner
 from models.certificate import certify
@@ -24,12 +23,12 @@ from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.data import DataFacts
 from pipelines.stages.fit import Window, load_part, training_samples
+from pipelines.stages.golden_rows import golden_rows
 from pipelines.stages.panel import load_panel, panel_facts
 from pipelines.stages.refit import load_evidence
 from pipelines.toml import digest
 
-GOLDEN_TAIL = 256
-"""Golden rows with a prediction, after warm-up and burn-in."""
+LIBRARIES = ("numpy", "numba", "llvmlite", "onnx", "onnxruntime", "msgspec")
 BUNDLE = "bundle"
 
 
@@ -78,8 +77,7 @@ def assemble_job(
         engine, runner = FeatureEngine(wanted), GraphRunner(model, config.ensemble.burn_in)
         states = {series.symbol: series_state(engine, runner, series, window) for series in panel.series}
         progress("golden rows", 0.8)
-        golden_bars = panel.series[0].bars[-(wanted.warmup + config.ensemble.burn_in + GOLDEN_TAIL) :]
-        golden = record_golden(golden_bars, wanted, model, config.ensemble.burn_in)
+        golden = golden_rows(panel, wanted, model, config.ensemble.burn_in)
         index = training_samples(panel, window)
         manifest = Manifest(
             name=config.name,
@@ -106,8 +104,9 @@ def assemble_job(
         )
         write(draft.folder / BUNDLE, manifest, model, golden, states)
 
-    inputs = (facts, panel_artefact.digest, refit.digest, window, combination, config, statistics)
-    return job("bundle", "graph, certificate, bundle", (*inputs, [one.to_dict() for one in instruments]), build)
+    rules = [one.to_dict() for one in instruments]
+    inputs = (facts, panel_artefact.digest, refit.digest, window, combination, config, statistics, rules)
+    return job("bundle", "graph, certificate, bundle", inputs, build, LIBRARIES)
 
 
 def as_stacker(combination: Combination) -> StackerWeights | None:

@@ -117,7 +117,7 @@ def backtest_job(
         config.exchange,
         config.labels,
     )
-    return job("backtest", "backtest out of sample", inputs, build)
+    return job("backtest", "backtest out of sample", inputs, build, ("numpy", "numba", "llvmlite", "scipy"))
 
 
 def load_backtest(artefact: Artefact) -> results.Backtest:

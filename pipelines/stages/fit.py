@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,10 +17,11 @@ from models.members import MEMBERS
 from models.members.protocol import FitRecord, FittedMember, Member, Progress
 from models.splitters import purged_tail
 from pipelines.config import RunConfig
-from pipelines.errors import ConfigError, StageError
+from pipelines.errors import StageError
+from pipelines.members import member_config
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.environment import MEMBER_LIBRARIES
 from pipelines.stages.panel import load_panel
-from pipelines.toml import decode
 
 FINAL = -1
 
@@ -35,19 +36,10 @@ class Window(msgspec.Struct, frozen=True):
     test_stop: int
 
 
-def make_member(name: str, table: dict[str, Any], source: str = "the configuration") -> Member:
-    """A member with its configuration decoded from TOML.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such member, or its table has an unknown key.
-    """
-    if name not in MEMBERS:
-        raise ConfigError(f"{source}: there is no member {name!r}; known are {', '.join(MEMBERS)}")
-    factory = MEMBERS[name]
-    kind = get_type_hints(factory)["config"]
-    return factory(config=decode(table, kind, f"{source} [members.{name}]"))
+def make_member(name: str, table: dict[str, Any]) -> Member:
+    """A member with its configuration; see `pipelines.members.member_config` for what is refused."""
+    config = member_config(name, table)
+    return MEMBERS[name](config=config)
 
 
 def training_samples(panel: Panel, window: Window) -> NDArray[np.int64]:
@@ -106,7 +98,7 @@ def fit_job(config: RunConfig, panel_artefact: Artefact, window: Window, name: s
         save_fitted(draft, fitted, facts)
 
     title = f"{name}, fold {window.index + 1}"
-    return job("fit", title, fit_inputs(config, panel_artefact, window, [name]), build)
+    return job("fit", title, fit_inputs(config, panel_artefact, window, [name]), build, MEMBER_LIBRARIES[name])
 
 
 def save_fitted(draft: Draft, fitted: FittedMember, facts: dict[str, Any]) -> None:

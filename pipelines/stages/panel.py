@@ -74,7 +74,7 @@ def panel_job(config: RunConfig, facts: DataFacts, lake: Lake) -> Job:
         )
 
     inputs = (facts, config.data, config.features, config.labels)
-    return job("panel", "features, labels and weights", inputs, build)
+    return job("panel", "features, labels and weights", inputs, build, ("numpy", "numba", "llvmlite", "polars"))
 
 
 def compute_series(

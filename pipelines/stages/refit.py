@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.dataset import Panel
 from models.evidence import Evidence, gather, native_probability
 from models.graph.compose import compose
 from models.members.protocol import Progress
 from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.environment import MEMBER_LIBRARIES
+from pipelines.stages.evidence import last_rows
 from pipelines.stages.fit import Window, fit_inputs, fit_member, save_fitted
 from pipelines.stages.panel import load_panel
-
-SEQUENCE, TOGETHER = 4096, 12_000
-"""Rows of each series' end that the graph is compared on with the native libraries: at least these, and together."""
 
 
 def refit_job(config: RunConfig, panel_artefact: Artefact, window: Window) -> Job:
@@ -36,19 +31,12 @@ def refit_job(config: RunConfig, panel_artefact: Artefact, window: Window) -> Jo
         graph = compose([one.part() for one in fitted.values()])
         save_evidence(draft, gather(graph, natives, last_rows(panel), config.seed))
 
-    return job("refit", "final refit", fit_inputs(config, panel_artefact, window, names), build)
+    libraries = [library for name in names for library in MEMBER_LIBRARIES[name]]
+    return job("refit", "final refit", fit_inputs(config, panel_artefact, window, names), build, libraries)
 
 
 def _part_of(progress: Progress, number: int, parts: int) -> Progress:
     return lambda what, fraction: progress(what, (number + fraction) / parts)
-
-
-def last_rows(panel: Panel) -> list[NDArray[np.float64]]:
-    """The end of each series' feature rows, from a finite row on."""
-    length = max(SEQUENCE, -(-TOGETHER // len(panel.series)))
-    ends = [series.features[-length:] for series in panel.series]
-    finite = [np.flatnonzero(np.isfinite(rows).all(axis=1)) for rows in ends]
-    return [np.ascontiguousarray(rows[first[0] :]) for rows, first in zip(ends, finite, strict=True) if len(first)]
 
 
 def save_evidence(draft: Draft, evidence: Sequence[Evidence]) -> None:

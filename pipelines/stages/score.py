@@ -61,7 +61,7 @@ def score_job(
         combination,
         config.ensemble.burn_in,
     )
-    return job("score", f"scores, fold {window.index + 1}", inputs, build)
+    return job("score", f"scores, fold {window.index + 1}", inputs, build, ("numpy", "onnx", "onnxruntime"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

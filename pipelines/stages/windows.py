@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from market.time import parse_interval
+from market.time import DAY, parse_interval
 from models.dataset import Panel
 from models.splitters import Fold, PurgedWalkForward
 from pipelines.config import RunConfig
+from pipelines.errors import StageError
 from pipelines.stages.data import DataFacts
 from pipelines.stages.fit import FINAL, Window
+
+
+def check_length(config: RunConfig, facts: DataFacts) -> None:
+    """Refuse a training window that the data before the cut cannot hold; known before any feature is computed.
+
+    Raises
+    ------
+    StageError
+        With the days there are and the days that are asked for.
+    """
+    span = facts.cut - min(one.start for one in facts.series)
+    asked = parse_interval(config.validation.train) + config.gap_ns
+    if span <= asked:
+        gap = "" if config.validation.gap is None else f" and validation.gap {config.validation.gap}"
+        raise StageError(
+            f"validation.train is {config.validation.train}{gap}, but the data before the holdout spans "
+            f"{span / DAY:.1f} days, and {config.validation.folds} test windows must fit behind the first training "
+            "window: shorten validation.train or data.holdout, or bring more data"
+        )
 
 
 def folds(config: RunConfig, panel: Panel) -> list[Fold]:

@@ -1,0 +1,50 @@
+"""The scorecard stage: every predictor's scores with intervals. The bootstrap takes seconds; its inputs decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from models.ensemble import Combination
+from models.members.protocol import Progress
+from pipelines import results
+from pipelines.config import RunConfig
+from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.evaluate import Compared, predictors
+from pipelines.stages.fit import Window
+
+SCORECARD = "scorecard"
+
+
+def scorecard_job(
+    config: RunConfig,
+    panel_artefact: Artefact,
+    windows: Sequence[Window],
+    scores: Sequence[Artefact],
+    combinations: Sequence[Combination],
+    compared: Compared,
+) -> Job:
+    """The scores of every predictor on the compared rows, which follow from everything else that is given."""
+
+    def build(draft: Draft, progress: Progress) -> None:
+        progress("intervals", 0.3)
+        draft.json(SCORECARD, predictors(compared))
+
+    inputs = (
+        panel_artefact.digest,
+        windows,
+        [one.digest for one in scores],
+        combinations,
+        tuple(config.members),
+        config.ensemble,
+        config.labels,
+        config.validation.draws,
+        config.seed,
+    )
+    return job("scorecard", "scores and their intervals", inputs, build, ("numpy", "scipy"))
+
+
+def load_scorecard(artefact: Artefact) -> tuple[results.Predictor, ...]:
+    """Read the scores back."""
+    return msgspec.convert(artefact.json(SCORECARD), tuple[results.Predictor, ...])
