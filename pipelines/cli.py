@@ -44,6 +44,7 @@ COMMANDS: dict[str, Row] = {
     "replay": Row(TRADING, "Replay a journal and check that it gives the same state."),
     "ui": Row(LOOK, "Open the MLflow and Prefect UIs on the local stores."),
     "report": Row(LOOK, "Write a finished run's HTML report again."),
+    "track": Row(LOOK, "Write a finished run to MLflow, if that failed when it ran."),
 }
 MODULES = "pipelines.commands"
 FOLDER = Path(__file__).parent / "commands"

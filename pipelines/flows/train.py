@@ -3,165 +3,133 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from prefect import flow
+from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from market.lake import Lake
-from models.ensemble import Combination, combination_for
+from models.blas import one_blas_thread
 from pipelines.config import RunConfig
-from pipelines.flows.jobs import Pending, result, run, submit, was_cached
+from pipelines.flows.folds import fit_all, next_combination, score_all
+from pipelines.flows.jobs import Scheduler
+from pipelines.flows.progress_artifact import shown_progress
+from pipelines.flows.release import register, track_and_mirror, trade_on_paper, write_html
+from pipelines.flows.retries import RETRIES
 from pipelines.progress import Stage
 from pipelines.results import RunResult
 from pipelines.results import Stage as StageTime
 from pipelines.stages import data as data_stage
-from pipelines.stages.artefacts import Artefact, Artefacts
+from pipelines.stages.artefacts import Artefacts
 from pipelines.stages.assemble import BUNDLE, assemble_job
 from pipelines.stages.backtest import backtest_job, load_backtest
-from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_results, predictors
-from pipelines.stages.fit import fit_job
+from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_results
+from pipelines.stages.evidence import check_enough_rows
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.refit import refit_job
-from pipelines.stages.score import Scored, load_scores, score_job
+from pipelines.stages.scorecard import load_scorecard, scorecard_job
 from pipelines.stages.summary import compose_result
-from pipelines.stages.windows import final_window, fold_windows, folds
+from pipelines.stages.windows import check_length, final_window, fold_windows, folds
 from pipelines.workspace import Workspace
 
 WORKERS = 2
-WEIGHTS = {"data": 4, "panel": 20, "fits": 90, "scores": 25, "refit": 20, "evaluate": 15, "bundle": 10, "backtest": 10}
+RESEARCH = {"data": 4, "panel": 20, "fits": 90, "scores": 25, "refit": 20, "evaluate": 15, "bundle": 10, "backtest": 10}
+RELEASE = {"paper": 25, "report": 15, "tracking": 25}
 """Rough seconds of each stage on two cores, for the progress display."""
 
 
 @dataclass(slots=True)
-class Timer:
-    """The stages' seconds, in order."""
+class Laps:
+    """The stages' seconds, in order, and whether all a stage had to do was done already."""
 
+    jobs: Scheduler
     stages: list[StageTime] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
-    def lap(self, name: str, cached: bool = False) -> None:
-        """The stage that ran since the last lap is over."""
-        now = time.monotonic()
+    def over(self, name: str, stage: Stage, what: str = "") -> None:
+        """The stage that ran since the last one is over."""
+        now, cached = time.monotonic(), self.jobs.all_cached()
         self.stages.append(StageTime(name, now - self.since, cached))
+        get_run_logger().info("%s: %.1f s%s", name, now - self.since, " (cached)" if cached else "")
+        if cached:
+            stage.skip(what or "cached")
+        else:
+            stage.finish(what or "done")
         self.since = now
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What a training run leaves: the result, its folder, and where its parts lie."""
+class Researched:
+    """What research leaves: the run's result, not yet registered, and its bundle's folder."""
+
+    result: RunResult
+    bundle: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished training: its result, the run's folder, the report and the live process's configuration."""
 
     result: RunResult
     folder: Path
-    bundle: Path
-    cut: int
+    report: Path
+    serve: Path
 
 
-def fit_all(
-    config: RunConfig, panel: Artefact, windows: Sequence[Any], artefacts: Artefacts, progress: Stage
-) -> tuple[list[dict[str, Artefact]], bool]:
-    """Fit every member on every window, in parallel; and whether all of it was cached."""
-    titles = [f"{name}, fold {window.index + 1}" for window in windows for name in config.members]
-    parts = progress.plan(dict.fromkeys(titles, 1.0))
-    pending: list[dict[str, Pending]] = [
-        {
-            name: submit(fit_job(config, panel, window, name), artefacts, parts[f"{name}, fold {window.index + 1}"])
-            for name in config.members
-        }
-        for window in windows
-    ]
-    made = [{name: result(one) for name, one in fold.items()} for fold in pending]
-    cached = all(was_cached(one) for fold in pending for one in fold.values())
-    return made, cached
-
-
-def score_all(
-    config: RunConfig,
-    panel: Artefact,
-    windows: Sequence[Any],
-    fits: Sequence[Mapping[str, Artefact]],
-    artefacts: Artefacts,
-    progress: Stage,
-) -> tuple[list[Artefact], list[Scored], list[Combination]]:
-    """Score fold after fold, each with what the folds before it say about combining members."""
-    samples = load_panel(panel).samples
-    made: list[Artefact] = []
-    scored: list[Scored] = []
-    combinations: list[Combination] = []
-    parts = progress.plan({f"fold {window.index + 1}": 1.0 for window in windows})
-    for window, fit in zip(windows, fits, strict=True):
-        combination = next_combination(config, samples, scored, combinations, window.test_start)
-        job = score_job(config, panel, window, fit, combination)
-        made.append(run(job, artefacts, parts[f"fold {window.index + 1}"]))
-        scored.append(load_scores(load_panel(panel), window, made[-1]))
-        combinations.append(combination)
-    return made, scored, combinations
-
-
-def next_combination(
-    config: RunConfig, samples: Any, scored: Sequence[Scored], combinations: Sequence[Combination], moment: int
-) -> Combination:
-    """The stacker and calibration that may be used from a moment on."""
-    earlier = [one.fold_scores(samples) for one in scored]
-    stackers = [one.stacker for one in combinations]
-    return combination_for(earlier, stackers, moment, config.ensemble.ridge, config.ensemble.clip)
-
-
-@flow(
-    name="train",
-    flow_run_name="train {name}",
-    task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),
-    validate_parameters=False,
-)
-def train_flow(
-    name: str, config: RunConfig, folder: str, workspace: Workspace, progress: Stage, command: str
-) -> Trained:
-    """Train, certify, backtest and report one configuration; ``folder`` is the configuration file's."""
-    stages = progress.plan({key: float(value) for key, value in WEIGHTS.items()})
-    artefacts, lake, timer = Artefacts(workspace.artefacts), Lake(workspace.lake), Timer()
+@task(name="data", task_run_name="data", cache_policy=NO_CACHE, **RETRIES)
+def find_data(config: RunConfig, lake: Lake) -> data_stage.DataFacts:
+    """The bars of a run, ingested first if they are the embedded ones."""
     if config.data.source == "embedded":
         data_stage.ingest_embedded(config.data, lake)
-    facts = data_stage.describe(config.data, lake)
+    return data_stage.describe(config.data, lake)
+
+
+def research(config: RunConfig, folder: str, workspace: Workspace, progress: Stage, command: str) -> Researched:
+    """Train, certify, backtest and evaluate; ``folder`` is the configuration file's."""
+    stages = progress.plan({key: float(value) for key, value in RESEARCH.items()})
+    lake, jobs = Lake(workspace.lake), Scheduler(Artefacts(workspace.artefacts))
+    laps = Laps(jobs)
     instruments = data_stage.instruments(config.data, folder)
-    stages["data"].finish(f"{sum(one.rows for one in facts.series):,} bars of {len(facts.series)} instruments")
-    timer.lap("data")
+    facts = find_data(config, lake)
+    check_length(config, facts)
+    bars = sum(one.rows for one in facts.series)
+    laps.over("data", stages["data"], f"{bars:,} bars of {len(facts.series)} instruments")
 
-    panel_artefact = run(panel_job(config, facts, lake), artefacts, stages["panel"])
+    panel_artefact = jobs.run(panel_job(config, facts, lake), stages["panel"])
     panel = load_panel(panel_artefact)
-    stages["panel"].finish(f"{len(panel.samples):,} labelled decisions, {len(panel.feature_names)} features")
-    timer.lap("features and labels")
-
+    check_enough_rows(panel, tuple(config.members))
     found = folds(config, panel)
-    windows = fold_windows(found)
-    last = final_window(config, facts)
-    fits, cached = fit_all(config, panel_artefact, windows, artefacts, stages["fits"])
-    timer.lap("fits", cached)
-    made, scored, combinations = score_all(config, panel_artefact, windows, fits, artefacts, stages["scores"])
-    timer.lap("out-of-fold scores")
-    refit = run(refit_job(config, panel_artefact, last), artefacts, stages["refit"])
-    timer.lap("final refit")
+    decisions = f"{len(panel.samples):,} labelled decisions, {len(panel.feature_names)} features"
+    laps.over("features and labels", stages["panel"], decisions)
+
+    windows, last = fold_windows(found), final_window(config, facts)
+    fits = fit_all(config, panel_artefact, windows, jobs, stages["fits"])
+    laps.over("fits", stages["fits"])
+    made, scored, combinations = score_all(config, panel_artefact, windows, fits, jobs, stages["scores"])
+    laps.over("out-of-fold scores", stages["scores"])
+    refit = jobs.run(refit_job(config, panel_artefact, last), stages["refit"])
+    laps.over("final refit", stages["refit"])
 
     predictions = fold_predictions(config, panel, found, scored, combinations)
     compared = compared_rows(config, panel, predictions)
-    stages["evaluate"]("intervals", 0.3)
-    judged = predictors(compared)
-    stages["evaluate"].finish()
-    timer.lap("evaluation")
+    job = scorecard_job(config, panel_artefact, windows, made, combinations, compared)
+    judged = load_scorecard(jobs.run(job, stages["evaluate"]))
+    laps.over("evaluation", stages["evaluate"])
 
     final = next_combination(config, panel.samples, scored, combinations, facts.cut + 1)
     statistics = {one.name: {key: value.value for key, value in one.scores.items()} for one in judged}
     job = assemble_job(config, facts, panel_artefact, refit, last, final, instruments, statistics)
-    bundle = run(job, artefacts, stages["bundle"])
-    timer.lap("graph, certificate, bundle")
+    bundle = jobs.run(job, stages["bundle"]).path / BUNDLE
+    laps.over("graph, certificate, bundle", stages["bundle"])
     job = backtest_job(config, panel_artefact, windows, found, made, instruments)
-    backtest = load_backtest(run(job, artefacts, stages["backtest"]))
-    timer.lap("backtest")
+    backtest = load_backtest(jobs.run(job, stages["backtest"]))
+    laps.over("backtest", stages["backtest"])
 
-    outcome = compose_result(
+    result = compose_result(
         config=config,
         command=command,
         lake=lake,
@@ -173,12 +141,46 @@ def train_flow(
         fits=fits,
         refit=refit,
         combination=final,
-        bundle=bundle.path / BUNDLE,
+        bundle=bundle,
         backtest=backtest,
-        stages=tuple(timer.stages),
+        stages=tuple(laps.stages),
     )
-    show(outcome)
-    return Trained(outcome, workspace.runs / outcome.run_id, bundle.path / BUNDLE, facts.cut)
+    return Researched(result, bundle)
+
+
+def release(found: Researched, config: RunConfig, workspace: Workspace, progress: Stage) -> Finished:
+    """Register what research found, trade the untouched stretch on paper, report and track."""
+    stages = progress.plan({key: float(value) for key, value in RELEASE.items()})
+    registered = register(found.result, found.bundle, workspace)
+    stages["paper"]("the untouched stretch, live on paper", 0.1)
+    result, serve = trade_on_paper(registered, config, workspace)
+    stages["paper"].finish()
+    show(result)
+    report = write_html(result, workspace)
+    stages["report"].finish()
+    stages["tracking"]("writing the run to MLflow", 0.1)
+    track_and_mirror(result, workspace)
+    stages["tracking"].finish()
+    return Finished(result, workspace.runs / result.run_id, report, serve)
+
+
+@flow(
+    name="train",
+    flow_run_name="train {name}",
+    task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),
+    validate_parameters=False,
+)
+def train_flow(
+    name: str, config: RunConfig, folder: str, workspace: Workspace, progress: Stage, command: str
+) -> Finished:
+    """Research, then release: a run is complete when its model is registered, traded on paper, reported and tracked.
+
+    One BLAS thread for all of it: what is computed between the stages decides their digests.
+    """
+    parts = progress.plan({"train": float(sum(RESEARCH.values())), "release": float(sum(RELEASE.values()))})
+    with one_blas_thread(), shown_progress("training", f"training {name}", lambda: progress.fraction):
+        found = research(config, folder, workspace, parts["train"], command)
+        return release(found, config, workspace, parts["release"])
 
 
 def show(outcome: RunResult) -> None:

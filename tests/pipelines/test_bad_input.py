@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
+import pipelines
 from tests.pipelines.conftest import CONFIG, bot4, contents
 
 pytestmark = pytest.mark.xdist_group("road")
@@ -81,13 +85,106 @@ def test_a_bad_file_leaves_the_lake_as_it_was(road, tmp_path, spoil):
     assert contents(road.workspace / "lake") == before
 
 
-def test_a_misspelt_key_is_named(road, tmp_path):
-    config = tmp_path / "typo.toml"
-    config.write_text(CONFIG.replace("holdout", "holdoutt"))
-    before = contents(road.workspace / "store")
+def changed(old, new):
+    """The tiny configuration with something wrong in it."""
+    assert old in CONFIG
+    return CONFIG.replace(old, new)
+
+
+def with_line(section, line):
+    return changed(f"[{section}]", f"[{section}]\n{line}")
+
+
+WRONG = {
+    "a misspelt key": (changed("holdout", "holdoutt"), ("holdoutt", "did you mean `holdout`")),
+    "a misspelt key of a member": (with_line("members.linear", "clp = 3"), ("members.linear", "`clp`", "`clip`")),
+    "an ill-typed value of a member": (with_line("members.linear", 'clip = "no"'), ("members.linear", "`float`")),
+    "an unknown member": (with_line("members.linear", "[members.lstmx]"), ("lstmx", "'lstm'", "xgboost")),
+    "an unknown feature": (changed("rsi_14", "rsi14"), ("features.names", "rsi14", "rsi_14")),
+    "a feature unlike all others": (changed("rsi_14", "zzzzzz"), ("zzzzzz", "known features are scaled_return_1, ")),
+    "a feature twice": (changed("scaled_return_16", "rsi_14"), ("features.names", "rsi_14 more than once")),
+    "an unknown volatility": (with_line("features", 'volatility = "ewma_vol"'), ("volatility", "ewma_volatility_96")),
+    "a volatility that is none": (with_line("features", 'volatility = "rsi_14"'), ("rsi_14", "ewma_volatility_24")),
+    "an interval that is none": (changed("120d", "120 days"), ("120 days", "15m")),
+    "a name that no model can have": (changed('name = "tiny"', 'name = "a/b"'), ("a/b", "letters")),
+    "no symbols": (changed('["BTC", "ETH"]', "[]"), ("symbols is empty",)),
+    "a symbol twice": (changed('["BTC", "ETH"]', '["BTC", "BTC"]'), ("BTC more than once",)),
+    "a stop before the start": (with_line("data", 'start = "2019-01-01"'), ("2018-12-01", "2019-01-01")),
+    "too few folds": (changed("folds = 7", "folds = 3"), ("folds is 3", "at least 6")),
+    "no TOML": ("name = tiny", ("not valid TOML", "line 1")),
+}
+
+
+def one_paragraph(done):
+    """The only thing said on standard error but for progress."""
+    (said,) = [line for line in done.stderr.splitlines() if not line.startswith("[")]
+    assert said.startswith("error: ")
+    return said
+
+
+@pytest.mark.parametrize("what", list(WRONG))
+def test_a_wrong_configuration_is_told_at_once_in_one_paragraph(tmp_path, what):
+    text, words = WRONG[what]
+    config = tmp_path / "wrong.toml"
+    config.write_text(text)
+    done = bot4("train", config, "--workspace", tmp_path / "workspace")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == one_paragraph(done) + "\n", "no progress: nothing was begun"
+    assert str(config) in done.stderr
+    assert [word for word in words if word not in done.stderr] == []
+    assert not (tmp_path / "workspace").exists()
+
+
+@pytest.mark.parametrize(("name", "word"), [(".", "is a folder"), ("none.toml", "there is no configuration file")])
+@pytest.mark.parametrize("command", ["train", "backtest", "serve"])
+def test_a_configuration_that_is_no_file_is_told(tmp_path, command, name, word):
+    done = bot4(command, tmp_path / name, "--workspace", tmp_path / "workspace")
+    assert done.returncode == 2
+    assert word in one_paragraph(done)
+    assert not (tmp_path / "workspace").exists()
+
+
+LATER = {
+    "a training window longer than the data": (
+        changed("120d", "9000d"),
+        ("validation.train is 9000d", "days", "shorten validation.train"),
+    ),
+    "too few rows for the certificate": (
+        changed('"BTC", "ETH"', '"BTC"').replace("2018-12-01", "2018-05-01").replace("120d", "60d"),
+        ("1 instruments have ", "10,000", "bring more history"),
+    ),
+    "an unknown symbol": (changed('"ETH"', '"ETHX"'), ("ETHX", "ETH", "no instrument rules")),
+    "a holdout longer than the data": (changed("20d", "2000d"), ("data.holdout is 2000d", "shorten it")),
+}
+
+
+@pytest.mark.parametrize("what", list(LATER))
+def test_what_only_the_data_shows_is_told_before_anything_is_fitted(road, tmp_path, what):
+    text, words = LATER[what]
+    config = tmp_path / "wrong.toml"
+    config.write_text(text)
+    before, fits = contents(road.workspace / "store"), set((road.workspace / "artefacts" / "fit").iterdir())
+    runs = set((road.workspace / "runs").iterdir())
     done = bot4("train", config, "--workspace", road.workspace)
-    check_refused(done, ("holdoutt",))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr + done.stdout
+    said = one_paragraph(done)
+    assert [word for word in words if word not in said] == []
     assert contents(road.workspace / "store") == before
+    assert set((road.workspace / "artefacts" / "fit").iterdir()) == fits
+    assert set((road.workspace / "runs").iterdir()) == runs
+
+
+def test_checking_a_configuration_imports_no_learner():
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom pipelines.config import load\nload(Path(sys.argv[1]))\n"
+        "print([name for name in ('torch', 'lightgbm', 'xgboost', 'sklearn', 'onnx', 'mlflow', 'prefect', 'polars')"
+        " if name in sys.modules])"
+    )
+    demo = Path(pipelines.__file__).parent / "demo.toml"
+    done = subprocess.run([sys.executable, "-c", code, str(demo)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def bundle_copy(road, folder):

@@ -1,0 +1,65 @@
+"""The folds of the training flow: members fitted side by side, scores one fold after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.ensemble import Combination, combination_for
+from pipelines.config import RunConfig
+from pipelines.flows.jobs import Pending, Scheduler
+from pipelines.progress import Stage
+from pipelines.stages.artefacts import Artefact
+from pipelines.stages.fit import Window, fit_job
+from pipelines.stages.panel import load_panel
+from pipelines.stages.score import Scored, load_scores, score_job
+
+
+def fit_all(
+    config: RunConfig, panel: Artefact, windows: Sequence[Window], jobs: Scheduler, progress: Stage
+) -> list[dict[str, Artefact]]:
+    """Fit every member on every window, in parallel."""
+    planned = {
+        (window.index, name): f"{name}, fold {window.index + 1}" for window in windows for name in config.members
+    }
+    parts = progress.plan(dict.fromkeys(planned.values(), 1.0))
+    pending: list[dict[str, Pending]] = [
+        {
+            name: jobs.submit(fit_job(config, panel, window, name), parts[planned[window.index, name]])
+            for name in config.members
+        }
+        for window in windows
+    ]
+    return [{name: one.result() for name, one in fold.items()} for fold in pending]
+
+
+def score_all(
+    config: RunConfig,
+    panel: Artefact,
+    windows: Sequence[Window],
+    fits: Sequence[Mapping[str, Artefact]],
+    jobs: Scheduler,
+    progress: Stage,
+) -> tuple[list[Artefact], list[Scored], list[Combination]]:
+    """Score fold after fold, each with what the folds before it say about combining members."""
+    samples = load_panel(panel).samples
+    made: list[Artefact] = []
+    scored: list[Scored] = []
+    combinations: list[Combination] = []
+    parts = progress.plan({f"fold {window.index + 1}": 1.0 for window in windows})
+    for window, fit in zip(windows, fits, strict=True):
+        combination = next_combination(config, samples, scored, combinations, window.test_start)
+        job = score_job(config, panel, window, fit, combination)
+        made.append(jobs.run(job, parts[f"fold {window.index + 1}"]))
+        scored.append(load_scores(load_panel(panel), window, made[-1]))
+        combinations.append(combination)
+    return made, scored, combinations
+
+
+def next_combination(
+    config: RunConfig, samples: Any, scored: Sequence[Scored], combinations: Sequence[Combination], moment: int
+) -> Combination:
+    """The stacker and calibration that may be used from a moment on."""
+    earlier = [one.fold_scores(samples) for one in scored]
+    stackers = [one.stacker for one in combinations]
+    return combination_for(earlier, stackers, moment, config.ensemble.ridge, config.ensemble.clip)

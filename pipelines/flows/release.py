@@ -1,0 +1,81 @@
+"""What follows research in a run, each a task: registration, the untouched stretch on paper, report, tracking."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import msgspec
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from models.bundle.store import ModelStore
+from pipelines.config import RunConfig
+from pipelines.flows.retries import RETRIES
+from pipelines.gates import verdicts
+from pipelines.paper import paper_run, serve_config, write_serve_config
+from pipelines.report.write import write_report
+from pipelines.results import REPORT_FILE, BundleInfo, RunResult
+from pipelines.tracking import finished
+from pipelines.workspace import Workspace
+
+CHALLENGER = "challenger"
+
+
+@task(name="registration", task_run_name="registration", cache_policy=NO_CACHE, **RETRIES)
+def register(result: RunResult, bundle: Path, workspace: Workspace) -> RunResult:
+    """Put the bundle into the model store and, if its gates pass, point ``@challenger`` at it; save the result."""
+    store = ModelStore(workspace.store)
+    version = store.put(bundle, result.name)
+    stored = store.resolve(result.name, version)
+    found = verdicts(stored, CHALLENGER, result)
+    record = store.promote(result.name, version, CHALLENGER, found, getpass.getuser())
+    info = BundleInfo(result.name, version, record.digest, str(stored.folder), (CHALLENGER,))
+    get_run_logger().info("%s version %d is @%s: bundle %s", result.name, version, CHALLENGER, record.digest[:12])
+    registered = msgspec.structs.replace(result, bundle=info)
+    registered.save(workspace.runs / result.run_id)
+    return registered
+
+
+@task(name="paper", task_run_name="paper", cache_policy=NO_CACHE)
+def trade_on_paper(result: RunResult, config: RunConfig, workspace: Workspace) -> tuple[RunResult, Path]:
+    """Trade the untouched stretch in a live process; the result with it, saved, and the live configuration's file.
+
+    It is not tried again: it computes what it computed, and a second session would go on from the first one's journal.
+    """
+    version = finished.bundle_of(result).version or 0
+    live = serve_config(config, result.run_id, version)
+    folder = workspace.runs / result.run_id
+    path = write_serve_config(live, folder)
+    bundle = ModelStore(workspace.store).resolve(result.name, version)
+    traded = msgspec.structs.replace(result, paper=paper_run(bundle, live, path, workspace))
+    traded.save(folder)
+    return traded, path
+
+
+@task(name="report", task_run_name="report", cache_policy=NO_CACHE, **RETRIES)
+def write_html(result: RunResult, workspace: Workspace) -> Path:
+    """Write the HTML report into the run's folder."""
+    return write_report(result, workspace.runs / result.run_id / REPORT_FILE)
+
+
+@task(name="tracking", task_run_name="tracking", cache_policy=NO_CACHE, **RETRIES)
+def track(result: RunResult, workspace: Workspace) -> None:
+    """Write the run to MLflow; a second try finds what the first one finished."""
+    written = finished.record(result, workspace.runs / result.run_id, workspace)
+    get_run_logger().info("run %s is %s in %s", result.run_id, "now" if written else "already", workspace.mlflow_uri)
+
+
+@task(name="registry mirror", task_run_name="registry mirror", cache_policy=NO_CACHE, **RETRIES)
+def mirror(result: RunResult, workspace: Workspace) -> None:
+    """Show the run's aliases in MLflow's registry."""
+    shown = finished.mirror_aliases(result, workspace)
+    get_run_logger().info("MLflow's registry shows %s", ", ".join(f"@{alias}" for alias in shown) or "no alias")
+
+
+def track_and_mirror(result: RunResult, workspace: Workspace) -> None:
+    """Both, with errors that say what is safe; see `pipelines.tracking.finished.explained`."""
+    with finished.explained(result, workspace.runs / result.run_id, workspace):
+        track(result, workspace)
+        mirror(result, workspace)

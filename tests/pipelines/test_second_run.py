@@ -1,0 +1,121 @@
+"""The same configuration again: from another place, all cached; without MLflow, finished but for the tracking."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing, contextmanager
+
+import pytest
+
+from models.bundle.store import ModelStore
+from pipelines.results import RunResult
+from pipelines.tracking.moved import follow
+from pipelines.workspace import Workspace
+from tests.pipelines.conftest import bot4
+
+pytestmark = pytest.mark.xdist_group("road")
+NOBODY = "http://127.0.0.1:9"
+
+
+@contextmanager
+def moved(road, folder):
+    """A copy of the workspace at another place, while there is nothing at the old one."""
+    shutil.copytree(road.workspace, folder, symlinks=True)
+    away = road.workspace.with_name("away")
+    road.workspace.rename(away)
+    try:
+        yield Workspace(folder)
+    finally:
+        made = road.workspace.exists()
+        if made:
+            shutil.rmtree(road.workspace)
+        away.rename(road.workspace)
+    assert not made, "something was written where the workspace was before"
+
+
+def newest(workspace):
+    folder = max(workspace.runs.iterdir(), key=lambda path: path.stat().st_mtime)
+    return folder, RunResult.load(folder)
+
+
+def artefacts(workspace):
+    return {path.relative_to(workspace.root): path.stat().st_mtime_ns for path in workspace.artefacts.glob("*/*")}
+
+
+def addresses(workspace):
+    with closing(sqlite3.connect(workspace.root / "mlflow.db")) as database:
+        return [
+            value
+            for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri"))
+            for (value,) in database.execute(f"SELECT {column} FROM {table}")
+        ]
+
+
+def test_a_moved_workspace_finds_everything_and_forgets_where_it_was(road, tmp_path):
+    with moved(road, tmp_path / "moved") as workspace:
+        before = artefacts(workspace)
+        done = bot4("train", road.config, "--workspace", workspace.root)
+        assert done.returncode == 0, done.stderr
+        assert artefacts(workspace) == before
+        folder, result = newest(workspace)
+    assert all(stage.cached for stage in result.stages if stage.name != "data"), done.stdout
+    assert f"{result.stages[-1].name} 0 s (cached)" in done.stdout
+    assert result.bundle.folder.startswith(str(workspace.root))
+    assert [one.version for one in ModelStore(workspace.store).versions("tiny")] == [1]
+    assert str(road.workspace) not in (folder / "result.json").read_text()
+    assert [one for one in addresses(workspace) if str(road.workspace) in one] == []
+    for run in addresses(workspace):
+        assert "mlruns" in run
+    assert follow(workspace) is False, "nothing is left to be moved"
+
+
+def test_without_mlflow_a_run_is_registered_saved_and_tracked_later(road, tmp_path):
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": NOBODY}
+    with moved(road, tmp_path / "moved") as workspace:
+        done = bot4("train", road.config, "--workspace", workspace.root, environment=environment)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr + done.stdout
+        (said,) = [line for line in done.stderr.splitlines() if not line.startswith("[")]
+        folder, result = newest(workspace)
+        for words in (NOBODY, "registered as tiny version 1", f"bot4 track {folder} --workspace {workspace.root}"):
+            assert words in said
+        assert result.paper.identical
+        assert (folder / "report.html").is_file()
+        assert ModelStore(workspace.store).resolve("tiny", "challenger").digest == result.bundle.digest
+        assert "Failed" in flow_states(workspace)
+
+        again = bot4("track", folder, "--workspace", workspace.root, environment=environment)
+        assert again.returncode == 2
+        assert "Nothing is lost" in again.stderr
+        for word in ("now", "already"):
+            done = bot4("track", folder, "--workspace", workspace.root)
+            assert done.returncode == 0, done.stderr
+            assert f"is {word} in sqlite" in done.stdout
+            assert "@challenger" in done.stdout
+    with closing(sqlite3.connect(workspace.root / "mlflow.db")) as database:
+        tracked = [one for (one,) in database.execute("SELECT value FROM tags WHERE key = 'bot4.run_id'")]
+    assert tracked.count(result.run_id) == 1
+
+
+def flow_states(workspace):
+    with closing(sqlite3.connect(workspace.prefect / "prefect.db")) as database:
+        return [state for (state,) in database.execute("SELECT state_name FROM flow_run")]
+
+
+def test_prefect_names_every_task_by_its_stage(road):
+    with closing(sqlite3.connect(road.workspace / "prefect" / "prefect.db")) as database:
+        names = {name for (name,) in database.execute("SELECT name FROM task_run")}
+        progress = database.execute("SELECT data FROM artifact WHERE type = 'progress'").fetchall()
+        logs = "\n".join(text for (text,) in database.execute("SELECT message FROM log"))
+    expected = {
+        "data", "features, labels and weights", "linear, fold 1", "scores, fold 7", "final refit",
+        "scores and their intervals", "graph, certificate, bundle", "backtest out of sample",
+        "registration", "paper", "report", "tracking", "registry mirror",
+    }  # fmt: skip
+    assert expected <= names
+    assert not [name for name in names if name.startswith(("job", "make"))]
+    assert 100.0 in [float(data) for (data,) in progress]
+    assert "making linear, fold 1 (fit-" in logs
+    assert "tiny version 1 is @challenger" in logs
