@@ -1,0 +1,241 @@
+"""Importances as pictures: bars with intervals, SHAP summary, agreement of folds and of methods, map of clusters.
+
+Each takes a value of `models.importance` and gives a figure; nothing here knows of a run or a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from numpy.typing import NDArray
+
+from models.importance.clusters import Clusters
+from models.importance.shap import Contributions
+from models.importance.stability import ranks_by_row, stability
+from models.importance.table import Importances
+from pipelines.figures.style import BLUE, INK, MUTED, ORANGE, SKY, VERMILION, draw
+
+Floats = NDArray[np.float64]
+SHOWN = 20
+POINTS = 500
+"""The most rows of a feature in a SHAP summary, evenly spaced."""
+DARK_BLUE = "#06324f"
+PALE = "#f4f6f8"
+LOW_TO_HIGH = LinearSegmentedColormap.from_list("low to high", [BLUE, "#b9b3c3", VERMILION])
+NEAR = LinearSegmentedColormap.from_list("near", [DARK_BLUE, BLUE, SKY, PALE])
+AGREEMENT = LinearSegmentedColormap.from_list("agreement", [ORANGE, PALE, BLUE, DARK_BLUE])
+LONGEST_NAME = 30
+
+
+def importance_bars(table: Importances, shown: int = SHOWN, level: float = 0.95, overlap: float = 0.0) -> Figure:
+    """The leading features: mean, interval, and every fold as a dot; pale where the interval holds zero.
+
+    Parameters
+    ----------
+    table
+        Of any method.
+    shown
+        The most features.
+    level, overlap
+        As `Importances.interval`.
+    """
+    leading = table.sorted(shown)
+    low, high = leading.interval(level, overlap)
+    sure = (low > 0) | (high < 0)
+    rows = np.arange(len(leading))
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.axvline(0, color=MUTED, lw=0.8)
+        axes.barh(rows, leading.mean, height=0.62, color=[BLUE if one else SKY for one in sure], alpha=0.55, lw=0)
+        if len(leading.values) <= 30:
+            for values in leading.values:
+                axes.plot(values, rows, "o", ms=2.6, color=MUTED, alpha=0.8, mew=0)
+        axes.hlines(rows, low, high, color=INK, lw=1.2)
+        _named_rows(axes, leading.names)
+        axes.set_xlabel(f"{table.method}: {table.unit}")
+        kinds = [Line2D([], [], color=INK, lw=1.2, label=f"mean's {100 * level:.0f} % interval")]
+        if len(leading.values) <= 30:
+            dot = Line2D([], [], ls="", marker="o", ms=2.6, color=MUTED, label=f"a {table.along}")
+            kinds.append(dot)
+        if not sure.all():
+            kinds.append(Patch(color=SKY, alpha=0.55, lw=0, label="interval holds zero"))
+        figure.legend(handles=kinds, loc="outside upper left", ncols=3)
+
+    return draw(1.1 + 0.22 * len(leading), paint)
+
+
+def shap_summary(found: Contributions, shown: int = 15, points: int = POINTS) -> Figure:
+    """How much each leading feature moved each prediction, and whether its value was low or high.
+
+    Points of like contribution stand beside each other; colour is the value's rank among all rows.
+    """
+    order = np.argsort(-found.importance(), kind="stable")[:shown]
+    rows = np.unique(np.linspace(0, len(found.values) - 1, min(points, len(found.values))).astype(np.int64))
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.axvline(0, color=MUTED, lw=0.8)
+        for place, column in enumerate(order):
+            value = found.values[rows, column]
+            colour = ranks_by_row(-found.features[rows, column][None])[0] / len(rows)
+            painted = axes.scatter(
+                value,
+                place + swarm(value, float(np.ptp(found.values[np.ix_(rows, order)]))),
+                c=colour,
+                cmap=LOW_TO_HIGH,
+                vmin=0,
+                vmax=1,
+                s=5,
+                lw=0,
+                alpha=0.85,
+                rasterized=True,
+            )
+        _named_rows(axes, [found.names[column] for column in order])
+        axes.set_xlabel("contribution to the log odds of label 1 (SHAP)")
+        bar = figure.colorbar(painted, ax=axes, aspect=40, pad=0.015, ticks=[0, 1])
+        bar.ax.set_yticklabels(["low", "high"])
+        bar.set_label("feature's value, by rank", labelpad=-14)
+        bar.outline.set_visible(False)
+        bar.ax.grid(False)
+
+    return draw(1.0 + 0.3 * len(order), paint)
+
+
+def fold_agreement(table: Importances, shown: int = SHOWN, k: int = 10) -> Figure:
+    """The leading features' ranks fold by fold, and how the folds' ranks correlate."""
+    found = stability(table, k)
+    order = table.order()[:shown]
+    rank = ranks_by_row(table.values)[:, order].T
+
+    def paint(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+        folds = [str(number + 1) for number in range(len(table.values))]
+        _heat(left, rank, NEAR, 1, len(table), "{:.0f}")
+        left.set_xticks(range(len(folds)), folds)
+        left.set_yticks(range(len(order)), [_short(table.names[column]) for column in order])
+        left.set_title(f"rank of {len(table)} in each {table.along}")
+        left.set_xlabel(table.along)
+        _heat(right, found.rank_correlation, AGREEMENT, -1, 1, "{:.2f}")
+        right.set_aspect("equal", anchor="N")
+        right.set_xticks(range(len(folds)), folds)
+        right.set_yticks(range(len(folds)), folds)
+        right.set_title("rank correlation")
+        overlap, w = found.overlap, found.concordance
+        right.set_xlabel(
+            f"mean {found.mean_rank_correlation:.2f}\n\nKendall's W {w.w:.2f}\n"
+            f"(by chance {1 / len(folds):.2f}, p {_p_value(w.p_value)})\n\n"
+            f"of the leading {overlap.k}, two {table.along}s share\n"
+            f"{overlap.mean:.1f} (by chance {overlap.expected:.1f})",
+            labelpad=8,
+        )
+
+    return draw(1.0 + 0.23 * max(len(order), 10), paint)
+
+
+def method_agreement(tables: Mapping[str, Importances], shown: int = SHOWN) -> Figure:
+    """The ranks of the same features by several methods, best mean rank first.
+
+    Parameters
+    ----------
+    tables
+        By what people call them; all of the same features.
+    """
+    names = next(iter(tables.values())).names
+    means = np.array([[table.mean[table.names.index(name)] for name in names] for table in tables.values()])
+    rank = ranks_by_row(np.nan_to_num(means, nan=-np.inf))
+    order = np.argsort(rank.mean(axis=0), kind="stable")[:shown]
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        _heat(axes, rank[:, order].T, NEAR, 1, len(names), "{:.0f}")
+        axes.set_yticks(range(len(order)), [_short(names[column]) for column in order])
+        axes.set_xticks(range(len(tables)), [title.replace(" ", "\n") for title in tables])
+        axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+        axes.set_xlabel(f"rank among {len(names)} features")
+
+    return draw(1.1 + 0.23 * len(order), paint)
+
+
+def cluster_map(clusters: Clusters) -> Figure:
+    """The distances of all features, in the order of their clusters, and how well each sits in its own."""
+    order = np.argsort(clusters.label, kind="stable")
+    edges = np.concatenate([[0], np.cumsum(np.bincount(clusters.label))]) - 0.5
+    small = len(order) <= 40
+
+    def paint(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2, width_ratios=(4, 1), sharey=True)
+        image = left.imshow(clusters.distance[np.ix_(order, order)], cmap=NEAR, vmin=0, vmax=1, aspect="auto")
+        for low, high in pairwise(edges):
+            left.add_patch(Rectangle((low, low), high - low, high - low, fill=False, ec=VERMILION, lw=1.1))
+            right.axhline(high, color=MUTED, lw=0.5)
+        middles = (edges[:-1] + edges[1:]) / 2
+        ticks = range(len(order)) if small else middles
+        labels = [clusters.names[column] for column in order] if small else clusters.titles
+        left.set_yticks(ticks, [_short(label) for label in labels], fontsize=7.5)
+        left.set_xticks([])
+        left.grid(False)
+        left.set_xlabel(f"{len(order)} features in {len(clusters)} clusters")
+        right.barh(range(len(order)), clusters.silhouette[order], height=0.8, color=BLUE, alpha=0.7, lw=0)
+        right.axvline(0, color=MUTED, lw=0.8)
+        right.grid(axis="y", visible=False)
+        right.tick_params(axis="y", length=0)
+        right.set_xlabel("silhouette")
+        bar = figure.colorbar(image, ax=left, location="top", aspect=50, pad=0.015, ticks=[0, 0.5, 1])
+        bar.set_label("distance (0: the same)")
+        bar.outline.set_visible(False)
+        bar.ax.grid(False)
+
+    return draw(1.2 + max(0.2 * (len(order) if small else len(clusters)), 0.055 * len(order), 2.5), paint)
+
+
+def swarm(values: Floats, span: float, reach: float = 0.38) -> Floats:
+    """How far each point steps aside so that like values do not cover each other, shape (n,), within ``reach``.
+
+    Points of one of a hundred equal bins of ``span`` stand in turn left and right of the middle.
+
+    Examples
+    --------
+    >>> swarm(np.array([0.0, 0.0, 0.0, 9.0]), span=9.0).tolist()
+    [0.0, 0.38, -0.38, 0.0]
+    """
+    _, place, count = np.unique(np.rint(100 * values / (span or 1.0)), return_inverse=True, return_counts=True)
+    seen = np.zeros(len(count), np.int64)
+    turn = np.empty(len(values))
+    for number, group in enumerate(place):
+        turn[number] = ((seen[group] + 1) // 2) * (1 if seen[group] % 2 else -1)
+        seen[group] += 1
+    widest = max(float(np.abs(turn).max()), 1.0)
+    return np.where(turn == 0, 0.0, turn * reach / widest)
+
+
+def _named_rows(axes: Any, names: Any) -> None:
+    axes.set_yticks(range(len(names)), [_short(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+
+
+def _heat(axes: Any, values: Floats, colours: LinearSegmentedColormap, low: float, high: float, form: str) -> None:
+    """A table of coloured cells with their numbers, dark on light and light on dark."""
+    axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
+    axes.grid(False)
+    axes.tick_params(length=0)
+    for (row, column), value in np.ndenumerate(values):
+        shade = np.dot(colours((value - low) / ((high - low) or 1.0))[:3], (0.299, 0.587, 0.114))
+        text = form.format(value).replace("-", "−")
+        axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if shade < 0.55 else INK)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
