@@ -1,6 +1,7 @@
-"""Write the hash-locked requirement files: ``python scripts/lock.py`` (``make lock``).
+"""Write the hash-locked requirement files: ``python scripts/lock.py [--upgrade]`` (``make lock``).
 
-``uv`` resolves. The CPU locks resolve torch's CPU wheel from the folder pip is configured with
+``uv`` resolves. What a lock pins already stays as it is unless an ``.in`` file asks for something else; ``--upgrade``
+takes the newest of everything. The CPU locks resolve torch's CPU wheel from the folder pip is configured with
 (``pip config get global.find-links``) and require ``torch==2.13.0`` with that wheel's hash alone. The registry's
 hash must not stand beside it: pip prefers a candidate whose hash it knows beforehand, so it would take the
 registry's CUDA build, whose NVIDIA libraries the CPU locks leave out. For that build there are ``train-cuda`` and,
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
@@ -34,12 +36,23 @@ def compile_lock(source: str, *extra: str) -> str:
     """Resolve one ``.in`` file to the text of its lock."""
     command = ["uv", "pip", "compile", f"{source}.in", "--python-version", "3.11"]
     command += ["--generate-hashes", "--custom-compile-command", "make lock", "--quiet", *extra]
-    return subprocess.run(command, cwd=REQUIREMENTS, check=True, capture_output=True, text=True).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        lock = Path(folder) / f"{source}.txt"
+        if "--upgrade" not in sys.argv and (REQUIREMENTS / lock.name).exists():
+            known = (REQUIREMENTS / lock.name).read_text()
+            lock.write_text(with_local_version(known) if source in CPU_LOCKS else known)
+        subprocess.run([*command, "--output-file", str(lock)], cwd=REQUIREMENTS, check=True, capture_output=True)
+        return lock.read_text()
 
 
 def without_local_version(lock: str) -> str:
     """Require ``torch==2.13.0`` instead of ``2.13.0+cpu``: the hash already says which build."""
     return lock.replace("+cpu ", " ")
+
+
+def with_local_version(lock: str) -> str:
+    """What `without_local_version` took away: the resolver must go on preferring the CPU wheel."""
+    return re.sub(r"^(torch==\S+) ", r"\1+cpu ", lock, flags=re.MULTILINE)
 
 
 def main() -> None:
