@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from market.bars import COLUMN, as_matrix, as_times
 from market.jit import kernel
 from models.errors import LabelError
-from models.labels.direction import BOTH, LOWER, NONE, UPPER, VERTICAL, Labels
+from models.labels.direction import BOTH, LOWER, NONE, UPPER, VERTICAL, Labels, grown, log_ratio
 
 OPEN, HIGH, LOW, CLOSE = (COLUMN[name] for name in ("open", "high", "low", "close"))
 START, END = COLUMN["start"], COLUMN["end"]
@@ -112,7 +112,7 @@ def first_touch(
     """
     price = bars[entry, OPEN]
     up, down = (loss, profit) if side < 0.0 else (profit, loss)
-    upper, lower = price * np.exp(up), price * np.exp(-down)
+    upper, lower = grown(price, up), grown(price, -down)
     for row in range(entry, last + 1):
         high = bars[row, CLOSE] if by_close else bars[row, HIGH]
         low = bars[row, CLOSE] if by_close else bars[row, LOW]
@@ -121,13 +121,13 @@ def first_touch(
             continue
         touched = BOTH if above and below else (UPPER if above else LOWER)
         if by_close or (touched == BOTH and not stop_first):
-            return row, touched, np.log(bars[row, CLOSE] / price)
+            return row, touched, log_ratio(bars[row, CLOSE], price)
         at_upper = side < 0.0 if touched == BOTH else above
         opened = bars[row, OPEN]
         if at_open and (opened > upper if at_upper else opened < lower):
-            return row, touched, np.log(opened / price)
+            return row, touched, log_ratio(opened, price)
         return row, touched, up if at_upper else -down
-    return last, VERTICAL, np.log(bars[last, CLOSE] / price)
+    return last, VERTICAL, log_ratio(bars[last, CLOSE], price)
 
 
 @kernel

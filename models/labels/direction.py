@@ -11,6 +11,7 @@ that bar's close against the entry, and ``touched`` says `BOTH`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,7 @@ from models.errors import LabelError
 
 VERTICAL, UPPER, LOWER, BOTH = 0, 1, 2, 3
 NONE = -1
+FAR = 709.0  # beyond this math.exp raises without the compiler
 OPEN, HIGH, LOW, CLOSE = (COLUMN[name] for name in ("open", "high", "low", "close"))
 
 
@@ -71,24 +73,37 @@ class Labels:
 
 
 @kernel
+def log_ratio(after: float, before: float) -> float:
+    """The log return between two prices by the C library; NumPy's logarithm has other bits without the compiler."""
+    ratio = after / before
+    return math.log(ratio) if ratio > 0.0 and ratio < np.inf else np.log(ratio)
+
+
+@kernel
+def grown(price: float, distance: float) -> float:
+    """A price a log distance away, by the C library."""
+    return price * (math.exp(distance) if distance < FAR else np.exp(distance))
+
+
+@kernel
 def decide(bars: NDArray[np.float64], entry: int, last: int, distance: float, by_close: bool) -> tuple[int, int, float]:
     """The deciding bar of one label, which barrier decided, and the log move.
 
     ``entry`` and ``last`` are the first and last bar of the label; ``distance`` is the barriers' as a log return.
     """
     price = bars[entry, OPEN]
-    upper, lower = price * np.exp(distance), price * np.exp(-distance)
+    upper, lower = grown(price, distance), grown(price, -distance)
     for row in range(entry, last + 1):
         high = bars[row, CLOSE] if by_close else bars[row, HIGH]
         low = bars[row, CLOSE] if by_close else bars[row, LOW]
         above, below = high >= upper, low <= lower
         if above and below:
-            return row, BOTH, np.log(bars[row, CLOSE] / price)
+            return row, BOTH, log_ratio(bars[row, CLOSE], price)
         if above:
-            return row, UPPER, np.log(bars[row, CLOSE] / price) if by_close else distance
+            return row, UPPER, log_ratio(bars[row, CLOSE], price) if by_close else distance
         if below:
-            return row, LOWER, np.log(bars[row, CLOSE] / price) if by_close else -distance
-    return last, VERTICAL, np.log(bars[last, CLOSE] / price)
+            return row, LOWER, log_ratio(bars[row, CLOSE], price) if by_close else -distance
+    return last, VERTICAL, log_ratio(bars[last, CLOSE], price)
 
 
 @kernel

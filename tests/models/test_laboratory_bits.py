@@ -14,7 +14,7 @@ import numpy as np
 
 from market.bars import empty_bars
 from models.bet_sizing import average_active
-from models.labels import BarrierConfig, Labels, barrier_labels, trend_scan
+from models.labels import BarrierConfig, LabelConfig, Labels, barrier_labels, trend_scan, triple_barrier
 from models.weights import average_uniqueness, concurrency, sequential_bootstrap
 
 MINUTE = 60_000_000_000
@@ -31,6 +31,9 @@ def outputs():
     bars["high"] = np.maximum(bars["open"], bars["close"]) * np.exp(random.exponential(0.006, 400))
     bars["low"] = np.minimum(bars["open"], bars["close"]) * np.exp(-random.exponential(0.006, 400))
     target, side = random.uniform(0.01, 0.05, 400), random.choice([-1.0, 1.0], 400)
+    default = triple_barrier(bars, target, LabelConfig(horizon=6, barrier=0.4), MINUTE)
+    for name in Labels.__slots__:
+        yield f"default {name}", getattr(default, name)
     for number, config in enumerate(
         (
             BarrierConfig(take_profit=1.0, stop_loss=0.6, horizon=9),
@@ -63,7 +66,7 @@ def test_the_bits_are_the_same_with_the_compiler_off():
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True, env=environment)
     plain = done.stdout.splitlines()
-    assert len(plain) == 26
+    assert len(plain) == 32
     assert plain == digests()
 
 
