@@ -10,9 +10,13 @@
   order sent in this second of event time and the `SECONDS` - 1 before it, so that no minute holds an entry too many;
   protection counts, and always passes.
 - **Protect**: every fill of an entry at once gets its own stop and its own target, reduce-only, at the label's
-  barriers around the fill's price. A stop that is refused or lost means an exit at the market.
-- **Exit** at the vertical barrier: the first bar that ends a horizon after the entry, again until flat. Flat cancels
-  what is left.
+  barriers around the fill's price. A target is placed only while a further stop would still find a slot. A fill whose
+  stop finds none: the entry's rest is cancelled, the position leaves at the market, HALTED.
+- **Cover**: a position is bare when its working stops and exits (sent or accepted, nobody asked for their end) would
+  not close it. A bare position leaves at the market, in every trading state: at once when a stop ends, else at the
+  instrument's next bar, and at each bar again until it is covered. One slot is kept for that exit.
+- **Exit** at the vertical barrier: the first bar that ends a horizon after the entry, again until flat. An exit is for
+  what no working exit closes yet. Flat cancels what is left.
 - **Book** cash flows exactly: a buyer's notional is rounded up, a seller's down, fees are the venue's.
 - What leaves exact arithmetic is not booked: a value stays the last good one, funding or a fill is left out; HALTED.
 - A duplicate fill is counted and dropped: its trade id is among the highest `TRADES` of those booked. A fill in no
@@ -151,6 +155,20 @@ def notional_up(book: Any, ticks: int, lots: int) -> int:
 
 
 @kernel
+def _most_slots(purpose: int) -> int:
+    """How many of an instrument's slots may be in use once an order is placed: a stop leaves one, a target two."""
+    if purpose == EXIT:
+        return SLOTS
+    return SLOTS - 2 if purpose == TARGET else SLOTS - 1
+
+
+@kernel
+def _deny_slots(core: Records, books: Records, log: Records, row: int, at: int, number: int, purpose: int) -> int:
+    """Record an order that finds no slot; the next free row."""
+    return _deny(core, log, row, at, number, DENY_SLOTS, books[number]["working"] + 1, _most_slots(purpose))
+
+
+@kernel
 def _free_slot(orders: Records, number: int) -> int:
     for slot in range(number * SLOTS, (number + 1) * SLOTS):
         if orders[slot]["status"] == FREE:
@@ -194,9 +212,9 @@ def _submit(
     price: int,
     trigger: int,
 ) -> int:
-    """Put an order into a slot and send it; the next free row, or -1 when there is no slot."""
+    """Put an order into a slot and send it; the next free row, or -1 when there is no slot for its purpose."""
     slot = _free_slot(orders, number)
-    if slot < 0:
+    if slot < 0 or books[number]["working"] >= _most_slots(purpose):
         return -1
     state, book, order = core[0], books[number], orders[slot]
     client_id = state["next_client_id"]
@@ -215,10 +233,6 @@ def _submit(
     order["venue_id"] = 0
     order["reserve"] = 0
     book["working"] += 1
-    if purpose == STOP:
-        book["stops"] += 1
-    elif purpose == EXIT:
-        book["exits"] += 1
     state["sent_recently"] = _sent_recently(state) + 1
     state["sent"][state["sent_second"] % SECONDS] += 1
     _write(core, log, row, at, SUBMIT, number)
@@ -280,11 +294,7 @@ def _release(core: Records, books: Records, orders: Records, number: int, slot: 
     book, order = books[number], orders[slot]
     purpose = int(order["purpose"])
     book["working"] -= 1
-    if purpose == STOP:
-        book["stops"] -= 1
-    elif purpose == EXIT:
-        book["exits"] -= 1
-    elif purpose == ENTRY:
+    if purpose == ENTRY:
         core[0]["gross"] -= book["reserved"]
         book["reserved"] = 0
     order["client_id"] = order["side"] = order["type"] = order["price"] = order["trigger"] = 0
@@ -337,17 +347,37 @@ def _marked(core: Records, books: Records, orders: Records, log: Records, row: i
 
 
 @kernel
+def _uncovered(books: Records, orders: Records, number: int, beside: int) -> int:
+    """Lots of a position that no working exit would close, nor any working order of the purpose ``beside``."""
+    position = books[number]["position"]
+    side, lots = -1 if position > 0 else 1, abs(position)
+    for slot in range(number * SLOTS, (number + 1) * SLOTS):
+        order = orders[slot]
+        working = order["status"] in (SENT, WORKING) and order["side"] == side
+        if working and (order["purpose"] == EXIT or order["purpose"] == beside):
+            lots -= min(lots, order["quantity"] - order["filled"])
+            if lots == 0:
+                break
+    return int(lots)
+
+
+@kernel
 def _exit(core: Records, books: Records, orders: Records, log: Records, row: int, at: int, number: int) -> int:
-    """Close a position at the market, unless that is under way; the next free row."""
-    book = books[number]
-    position = book["position"]
-    if position == 0 or book["exits"] > 0:
+    """Close at the market what no working exit closes yet; the next free row."""
+    lots = _uncovered(books, orders, number, EXIT)
+    if lots == 0:
         return at
-    side = -1 if position > 0 else 1
-    done = _submit(core, books, orders, log, row, at, number, side, MARKET, EXIT, abs(position), 0, 0)
-    if done < 0:
-        return _deny(core, log, row, at, number, DENY_SLOTS, SLOTS, SLOTS)
-    return done
+    side = -1 if books[number]["position"] > 0 else 1
+    done = _submit(core, books, orders, log, row, at, number, side, MARKET, EXIT, lots, 0, 0)
+    return _deny_slots(core, books, log, row, at, number, EXIT) if done < 0 else done
+
+
+@kernel
+def _cover(core: Records, books: Records, orders: Records, log: Records, row: int, at: int, number: int) -> int:
+    """Leave a bare position at the market; the next free row."""
+    if _uncovered(books, orders, number, STOP) == 0:
+        return at
+    return _exit(core, books, orders, log, row, at, number)
 
 
 @kernel
@@ -362,6 +392,8 @@ def _on_bar(core: Records, books: Records, orders: Records, log: Records, row: i
         at = _marked(core, books, orders, log, row, at, number)
         if event["ts_event"] >= book["entry_time"] + state["horizon"] and state["trading_state"] != HALTED:
             at = _exit(core, books, orders, log, row, at, number)
+        else:
+            at = _cover(core, books, orders, log, row, at, number)
     if state["equity"] > state["peak"]:
         state["peak"] = state["equity"]
     if state["trading_state"] == ACTIVE:
@@ -442,7 +474,7 @@ def _on_signal(core: Records, books: Records, orders: Records, log: Records, row
         return _deny(core, log, row, at, number, DENY_RATE, recent + 1, state["orders_per_minute"])
     done = _submit(core, books, orders, log, row, at, number, side, MARKET, ENTRY, lots, 0, 0)
     if done < 0:
-        return _deny(core, log, row, at, number, DENY_SLOTS, SLOTS, SLOTS)
+        return _deny_slots(core, books, log, row, at, number, ENTRY)
     state["entries"] += 1
     book["barrier"] = event["p2"]
     book["reserved"] = value
@@ -454,7 +486,7 @@ def _on_signal(core: Records, books: Records, orders: Records, log: Records, row
 def _protect(
     core: Records, books: Records, orders: Records, log: Records, row: int, at: int, number: int, price: int, lots: int
 ) -> int:
-    """A stop and a target for a fill of an entry; the next free row."""
+    """A stop and a target for a fill of an entry, or the position's end if there is no slot; the next free row."""
     book = books[number]
     side = -1 if book["position"] > 0 else 1
     reach = math.exp(min(float(book["barrier"]) / RATIO, FAR))
@@ -465,11 +497,12 @@ def _protect(
     trigger, target = (below, above) if side < 0 else (above, below)
     done = _submit(core, books, orders, log, row, at, number, side, STOP_MARKET, STOP, lots, 0, trigger)
     if done < 0:
-        at = _deny(core, log, row, at, number, DENY_SLOTS, SLOTS, SLOTS)
-        return _set_state(core, log, row, at, HALTED, BECAUSE_UNPROTECTED, number, SLOTS)
+        at = _deny_slots(core, books, log, row, at, number, STOP)
+        at = _halt(core, books, orders, log, row, at, BECAUSE_UNPROTECTED, number, SLOTS)
+        return _exit(core, books, orders, log, row, at, number)
     at = done
     done = _submit(core, books, orders, log, row, at, number, side, LIMIT_ORDER, TARGET, lots, target, 0)
-    return _deny(core, log, row, at, number, DENY_SLOTS, SLOTS, SLOTS) if done < 0 else done
+    return _deny_slots(core, books, log, row, at, number, TARGET) if done < 0 else done
 
 
 @kernel
@@ -534,27 +567,25 @@ def _on_fill(core: Records, books: Records, orders: Records, log: Records, row: 
     if lots == left:
         _release(core, books, orders, number, slot)
     at = _marked(core, books, orders, log, row, at, number)
-    if purpose == ENTRY:
-        return _protect(core, books, orders, log, row, at, number, price, lots)
     if book["position"] == 0:
         book["entry_time"] = 0
         book["barrier"] = 0
         return _cancel_all(core, orders, log, row, at, number, 0)
+    if purpose == ENTRY:
+        return _protect(core, books, orders, log, row, at, number, price, lots)
     return at
 
 
 @kernel
 def _on_end(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
-    """An order was rejected or cancelled: if a position lost its last stop, leave it at the market."""
+    """An order was rejected or cancelled: a position that lost a stop and is bare leaves at the market."""
     event = log[row]
     number = event["instrument"]
     slot = _find(orders, number, event["p0"])
     if slot < 0:
         return at
     purpose = _release(core, books, orders, number, slot)
-    if purpose == STOP and books[number]["position"] != 0 and books[number]["stops"] == 0:
-        return _exit(core, books, orders, log, row, at, number)
-    return at
+    return _cover(core, books, orders, log, row, at, number) if purpose == STOP else at
 
 
 @kernel

@@ -83,7 +83,7 @@ STATE_REASONS: Final = {
 }
 
 SLOTS: Final = 16
-"""Order slots per instrument."""
+"""Order slots per instrument: the last free one is for an EXIT only, the one before for no TARGET."""
 
 TRADES: Final = 16
 """Trade ids that are remembered per instrument: the highest of those booked."""
@@ -114,7 +114,7 @@ BOOK = np.dtype(
         (name, "<i8")
         for name in (
             "numerator denominator min_lots max_lots min_notional max_notional tick_limit taker_fee spot "
-            "position value mark mark_time reserved entry_time barrier working stops exits trades_known"
+            "position value mark mark_time reserved entry_time barrier working trades_known"
         ).split()
     ]
     + [("trades", "<i8", (TRADES,))]

@@ -8,12 +8,12 @@ from fractions import Fraction
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from market.events import EVENT, Control, Kind
 from market.instruments import Instrument
-from tests.trading.trading_samples import BEGIN, HORIZON, INTERVAL, bar, control, event, instrument, signal
+from tests.trading.trading_samples import BEGIN, HORIZON, INTERVAL, Cover, bar, control, event, instrument, signal
 from trading import layout
 from trading.config import DecisionConfig, RiskConfig, SizingConfig, TradingConfig
 from trading.core import rows_needed, step
@@ -259,14 +259,165 @@ def test_a_target_that_fills_while_it_is_cancelled_is_booked():
     core.check()
 
 
-def test_the_last_stop_lost_means_one_exit_whatever_the_state():
-    for action in (Control.RESUME, Control.HALT, Control.REDUCE):
-        core, _ = entered(1, (3_000, 17_000))
-        core.tell(control(1, action))
-        assert not len(core.tell(event(Kind.ORDER_REJECTED, BEGIN, p0=2)))
-        (exit_,) = core.tell(event(Kind.ORDER_CANCELLED, BEGIN, p0=4))
+STATES = pytest.mark.parametrize("action", [Control.RESUME, Control.HALT, Control.REDUCE])
+
+
+def quiet(place):
+    return bar(place, 10_000, 10_000, 10_000, 10_000, 10**6)
+
+
+@STATES
+def test_a_stop_lost_means_one_exit_whatever_the_state(action):
+    core, _ = entered(1, (3_000, 17_000))
+    core.tell(control(1, action))
+    (exit_,) = core.tell(event(Kind.ORDER_REJECTED, BEGIN, p0=2))
+    assert (exit_["p6"], exit_["p4"], exit_["p1"]) == (layout.EXIT, 20_000, -1)
+    assert not len(core.tell(event(Kind.ORDER_CANCELLED, BEGIN, p0=4)))
+    assert not len(core.tell(quiet(50)))  # one exit is enough
+
+
+@STATES
+def test_an_exit_that_is_rejected_is_sent_again_at_every_bar(action):
+    core, _ = entered()
+    core.tell(control(1, action))
+    (exit_,) = core.tell(event(Kind.ORDER_REJECTED, BEGIN, p0=2))
+    for place in range(2, 7):
+        assert not len(core.tell(event(Kind.ORDER_REJECTED, BEGIN, p0=int(exit_["p0"]))))
+        (exit_,) = core.tell(quiet(place))
         assert (exit_["p6"], exit_["p4"], exit_["p1"]) == (layout.EXIT, 20_000, -1)
-        assert not len(core.tell(bar(50, 10_000, 10_000, 10_000, 10_000, 10**6)))  # one exit is enough
+    core.fill(int(exit_["p0"]), 10_000, 20_000, 2)
+    assert core.position() == 0
+    assert not len(core.tell(quiet(7)))
+
+
+def test_an_exit_is_for_what_no_other_closes():
+    core, _ = entered(1, (3_000, 10_000))
+    (exit_,) = core.tell(event(Kind.ORDER_REJECTED, BEGIN, p0=2))
+    assert exit_["p4"] == 13_000
+    core.fill(int(exit_["p0"]), 10_000, 1_000, 3)
+    core.fill(1, 10_000, 7_000, 4)  # with a stop of its own
+    assert not len(core.tell(quiet(1)))
+    (exit_,) = core.tell(quiet(50))  # the vertical barrier closes all of it
+    assert exit_["p4"] == 7_000
+
+
+def test_a_position_turned_by_a_late_target_leaves_at_the_next_bar():
+    core, _ = entered()
+    core.fill(2, 9_500, 20_000, 2)
+    core.fill(3, 10_500, 20_000, 3)
+    core.tell(control(1, Control.HALT))
+    (exit_,) = core.tell(quiet(1))
+    assert (exit_["p6"], exit_["p4"], exit_["p1"]) == (layout.EXIT, 20_000, 1)
+
+
+def test_a_stop_that_is_asked_back_covers_nothing():
+    core, _ = entered(1, (3_000, 4_000))
+    core.fill(2, 9_500, 3_000, 3)
+    assert kinds(core.fill(5, 10_500, 4_000, 4)) == [
+        (Kind.CANCEL_ORDER, purpose) for purpose in (layout.ENTRY, layout.TARGET, layout.STOP)
+    ]  # fmt: skip
+    stop, _ = core.fill(1, 10_000, 2_000, 5)  # the cancel came too late
+    (exit_,) = core.tell(event(Kind.ORDER_REJECTED, BEGIN, p0=int(stop["p0"])))
+    assert (exit_["p6"], exit_["p4"]) == (layout.EXIT, 2_000)
+
+
+def test_an_entry_in_too_many_parts():
+    core, told = entered(1, [1_000] * 10)
+    both = [(Kind.SUBMIT_ORDER, layout.STOP), (Kind.SUBMIT_ORDER, layout.TARGET)]
+    no_room = (Kind.ORDER_DENIED, layout.DENY_SLOTS)
+    for made in told[:6]:
+        assert kinds(made) == both
+    for made in told[6:8]:
+        assert kinds(made) == [both[0], no_room]
+    halted = (Kind.TRADING_STATE, layout.BECAUSE_UNPROTECTED)
+    assert kinds(told[8]) == [
+        no_room, halted, (Kind.CANCEL_ORDER, layout.ENTRY), (Kind.SUBMIT_ORDER, layout.EXIT),
+    ]  # fmt: skip
+    assert told[8]["p4"][3] == 9_000
+    assert kinds(told[9]) == [no_room, no_room]
+    denied = [one for made in told for one in made if one["kind"] == Kind.ORDER_DENIED]
+    assert [(one["p2"], one["p3"]) for one in denied] == [(15, 14), (16, 14), (16, 15), (17, 15), (17, 16)]
+    assert kinds(core.tell(quiet(1))) == []  # the stops and the exit cover all of it
+    core.tell(event(Kind.ORDER_CANCELLED, BEGIN, p0=1))
+    lost = [int(made["p0"][0]) for made in told[:8]]
+    made = [core.tell(event(Kind.ORDER_CANCELLED, BEGIN, p0=client)) for client in lost]
+    assert [one["p4"].tolist() for one in made] == [[]] * 7 + [[1_000]]
+    assert not len(core.tell(quiet(2)))
+
+
+VENUE = ("signal", "pieces", "bar", "rejected", "ended", "confirmed", "filled", "accepted", "control")
+
+
+def dared(number, asked, trade, cover):
+    """What a venue and an operator tell next, as (event, piece) pairs; nothing where it makes no sense."""
+    action, choice, parts = asked
+    orders = [(client, one) for client, one in cover.live.items() if one["number"] == number]
+    wanted = {
+        "pieces": [pair for pair in orders if pair[1]["purpose"] == layout.ENTRY],
+        "confirmed": [pair for pair in orders if pair[1]["asked"]],
+        "filled": [pair for pair in orders if pair[1]["purpose"] != layout.ENTRY],
+        "rejected": [pair for pair in orders if pair[1]["purpose"] in (layout.STOP, layout.EXIT)],
+    }.get(action, orders)
+    now = BEGIN + INTERVAL
+    if action == "signal":
+        return [signal(0, (0.1, 0.9)[choice % 2], number=number)]
+    if action == "bar":
+        return [bar(1 + choice // 3, 10_000, 10_000, 10_000, 10_000, 10**6, number)]
+    if action == "control":
+        return [control(1, (Control.HALT, Control.REDUCE, Control.RESUME, Control.RESUME)[choice % 4])]
+    if not wanted:
+        return []
+    client, order = wanted[choice % len(wanted)]
+    if action == "pieces":
+        sizes = [len(part) for part in np.array_split(np.arange(order["left"]), parts) if len(part)]
+        sizes = sizes if choice % 3 else sizes[:-1]
+        return [
+            event(Kind.FILL, now, number, p0=client, p1=10_000, p2=lots, p4=2, p5=trade + place)
+            for place, lots in enumerate(sizes)
+        ]
+    if action == "filled":
+        held = max(-order["side"] * cover.position.get(number, 0), 0)
+        lots = min(order["left"], held) if choice % 5 else order["left"]  # a venue's reduce-only may come too late
+        lots = max(lots // parts, 1)
+        return [event(Kind.FILL, now, number, p0=client, p1=10_000, p2=lots, p4=2, p5=trade)]
+    kind = {"rejected": Kind.ORDER_REJECTED, "accepted": Kind.ORDER_ACCEPTED}.get(action, Kind.ORDER_CANCELLED)
+    return [event(kind, now, number, p0=client, p1=choice)]
+
+
+def dare(actions):
+    """Tell a core all of it and audit every record; what occurred."""
+    core, cover = Core(TRADING, instrument("A"), instrument("B")), Cover()
+    cover.state, trade = int(core.trading_state), 1
+    for asked in actions:
+        for told in dared(asked[1] % 2, asked, trade, cover):
+            trade += 1
+            made = core.tell(told)
+            for one in (told[0], *made):
+                cover.take(one)
+            cover.decided()
+            assert cover.state == core.trading_state
+        assert [core.position(number) for number in (0, 1)] == [cover.position.get(number, 0) for number in (0, 1)]
+        assert [int(one) for one in core.state.books["working"]] == [len(cover.slots(number)) for number in (0, 1)]
+        core.check()
+    return cover.seen
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(VENUE), st.integers(0, 59), st.integers(1, 12)), max_size=60))
+def test_no_bar_leaves_a_position_bare(actions):
+    dare(actions)
+
+
+def test_no_bar_leaves_a_position_bare_among_many():
+    seen = set()
+    for seed in range(60):
+        draw = np.random.default_rng(seed)
+        choices = zip(draw.choice(VENUE, 150), draw.integers(0, 60, 150), draw.integers(1, 13, 150), strict=True)
+        seen |= dare([(str(action), int(choice), int(parts)) for action, choice, parts in choices])
+    wanted = {("denied", purpose) for purpose in (layout.STOP, layout.TARGET, layout.EXIT)}
+    wanted |= {("exit", "BAR", state) for state in (layout.ACTIVE, layout.HALTED, layout.REDUCING)}
+    wanted |= {("exit", "FILL", layout.HALTED), ("exit", "ORDER_REJECTED", layout.HALTED)}
+    assert not wanted - seen
 
 
 def test_an_exit_that_ends_early_is_sent_again_at_the_next_bar():
@@ -428,6 +579,7 @@ def of_two():
         max_size=12,
     )
 )
+@example([(True, 0, 30_000, 0), (True, 1, 30_000, 0)])
 def test_what_leaves_exact_arithmetic_is_never_booked(told):
     """Against a twin of Python's own whole numbers."""
     core = of_two()

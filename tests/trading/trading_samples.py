@@ -11,7 +11,7 @@ import numpy as np
 from market.events import EVENT, Control, Kind
 from market.instruments import Instrument
 from trading.config import ExchangeConfig, RiskConfig, SizingConfig, TradingConfig
-from trading.layout import DENY_RATE
+from trading.layout import DENY_RATE, DENY_SLOTS, SLOTS
 
 INTERVAL, HORIZON, BEGIN = 60_000_000_000, 9, 1_700_000_040 * 10**9
 HALTED, ACTIVE, REDUCING = 0, 1, 2
@@ -129,6 +129,91 @@ def random_tape(seed, count, rules=None):
     return np.concatenate(parts)
 
 
+class Cover:
+    """Follows orders and positions through a core's records; AssertionError when a position is left bare.
+
+    Fed record by record with `take`, and told by `decided` when no more decisions follow; `seen` says what occurred.
+    """
+
+    def __init__(self):
+        self.live, self.position, self.seen = {}, {}, set()
+        self.cause, self.state = None, HALTED
+
+    def working(self, number, *purposes):
+        """Lots that working orders would take off a position."""
+        held = self.position.get(number, 0)
+        orders = (one for one in self.live.values() if one["number"] == number and not one["asked"])
+        return sum(one["left"] for one in orders if one["purpose"] in purposes and one["side"] * held < 0)
+
+    def bare(self, number):
+        return max(abs(self.position.get(number, 0)) - self.working(number, STOP, EXIT), 0)
+
+    def take(self, one):
+        kind, fields = Kind(int(one["kind"])), [int(one[f"p{place}"]) for place in range(10)]
+        if kind < 32:
+            self.decided()
+            self.input(kind, int(one["instrument"]), fields)
+        elif kind == Kind.SUBMIT_ORDER:
+            self.submit(int(one["instrument"]), fields)
+        elif kind == Kind.CANCEL_ORDER:
+            self.live[fields[0]]["asked"] = True
+        elif kind == Kind.ORDER_DENIED and fields[1] == DENY_SLOTS:
+            purpose = {SLOTS: EXIT, SLOTS - 1: STOP, SLOTS - 2: TARGET}[fields[3]]
+            assert fields[2] == len(self.slots(int(one["instrument"]))) + 1 > fields[3]
+            self.denied.append(purpose)
+        elif kind == Kind.TRADING_STATE:
+            self.state = fields[0]
+
+    def slots(self, number):
+        return [one for one in self.live.values() if one["number"] == number]
+
+    def input(self, kind, number, fields):
+        purpose, before = None, self.bare(number)
+        if kind == Kind.FILL:
+            order = self.live[fields[0]]
+            purpose = order["purpose"]
+            order["left"] -= fields[2]
+            self.position[number] = self.position.get(number, 0) + order["side"] * fields[2]
+            if order["left"] == 0:
+                del self.live[fields[0]]
+        elif kind in (Kind.ORDER_REJECTED, Kind.ORDER_CANCELLED):
+            purpose = self.live.pop(fields[0])["purpose"]
+        self.cause = (kind, number, purpose, before, self.bare(number))
+        self.sent, self.denied = [], []
+
+    def submit(self, number, fields):
+        client, side, _, _, quantity, _, purpose = fields[:7]
+        held = self.position.get(number, 0)
+        if purpose == EXIT:
+            assert quantity == abs(held) - self.working(number, EXIT) > 0 > side * held
+            self.seen.add(("exit", self.cause[0].name, self.state))
+        self.sent.append(purpose)
+        self.live[client] = {"number": number, "purpose": purpose, "side": side, "left": quantity, "asked": False}
+        assert len(self.slots(number)) <= {EXIT: SLOTS, TARGET: SLOTS - 2}.get(purpose, SLOTS - 1)
+
+    def decided(self):
+        """The core has decided on its last input."""
+        if self.cause is None:
+            return
+        kind, number, purpose, before, bare = self.cause
+        tried = (self.sent + self.denied).count(EXIT)
+        assert tried <= 1
+        assert EXIT not in self.denied or len(self.slots(number)) == SLOTS
+        if bare and (kind == Kind.BAR or (purpose == STOP and kind != Kind.FILL)):
+            assert tried == 1
+        if STOP in self.denied:
+            entries = [one for one in self.slots(number) if one["purpose"] == ENTRY]
+            assert self.state == HALTED
+            assert tried == 1 or self.bare(number) == 0
+            assert all(one["asked"] for one in entries)
+        if kind == Kind.BAR or EXIT in self.sent:
+            assert self.bare(number) == 0 or EXIT in self.denied
+        if kind == Kind.FILL and purpose == ENTRY and before == 0:
+            assert self.bare(number) == 0 or EXIT in self.denied
+        self.seen |= {("denied", purpose) for purpose in self.denied}
+        self.cause = None
+
+
 class Auditor:
     """Recomputes what a journal's records mean, and raises AssertionError at the first that breaks a rule."""
 
@@ -142,6 +227,7 @@ class Auditor:
         self.live, self.sent, self.filled, self.triggered = {}, {}, {}, set()
         self.seen = set()
         self.times = []
+        self.cover = Cover()
 
     def value(self, number, lots, ticks, up):
         exact = self.unit[number] * lots * ticks
@@ -174,6 +260,7 @@ class Auditor:
             now = int(one["ts_recv"])
             assert self.cash >= 0 or any(rule.kind != "spot" for rule in self.rules)
             fields = [int(one[f"p{place}"]) for place in range(10)]
+            self.cover.take(one)
             if kind < 32:
                 self.settled()
             if kind == Kind.FILL:
@@ -211,6 +298,7 @@ class Auditor:
                 assert fields[0] != self.state
                 self.state = fields[0]
                 self.seen.add(("state", fields[0], fields[1]))
+        self.cover.decided()
         self.settled()
         assert self.cash >= 0 or any(rule.kind != "spot" for rule in self.rules)
         yield now, self.equity(), self.gross()
