@@ -31,7 +31,11 @@ PALE = "#f4f6f8"
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low to high", [BLUE, "#b9b3c3", VERMILION])
 NEAR = LinearSegmentedColormap.from_list("near", [DARK_BLUE, BLUE, SKY, PALE])
 AGREEMENT = LinearSegmentedColormap.from_list("agreement", [ORANGE, PALE, BLUE, DARK_BLUE])
-LONGEST_NAME = 30
+LONGEST_NAME = 32
+LINE = 0.115
+"""Height of a line of small text, inches."""
+MARGIN = 1.3
+"""What a map of clusters needs above and below, inches."""
 
 
 def importance_bars(table: Importances, shown: int = SHOWN, level: float = 0.95, overlap: float = 0.0) -> Figure:
@@ -176,11 +180,16 @@ def cluster_map(clusters: Clusters) -> Figure:
         for low, high in pairwise(edges):
             left.add_patch(Rectangle((low, low), high - low, high - low, fill=False, ec=VERMILION, lw=1.1))
             right.axhline(high, color=MUTED, lw=0.5)
-        middles = (edges[:-1] + edges[1:]) / 2
-        ticks = range(len(order)) if small else middles
         labels = [clusters.names[column] for column in order] if small else clusters.titles
-        left.set_yticks(ticks, [_short(label) for label in labels], fontsize=7.5)
+        middles: Floats = np.arange(len(order), dtype=np.float64) if small else (edges[:-1] + edges[1:]) / 2
+        lines = spread(middles, LINE * len(order) / (figure.get_figheight() - MARGIN), -0.5, len(order) - 0.5)
+        out = -0.5 - 0.03 * len(order)
+        for label, middle, line in zip(labels, middles, lines, strict=True):
+            left.plot([-0.5, out], [middle, line], color=MUTED, lw=0.5, clip_on=False)
+            left.text(out, line, f"{_short(label)} ", ha="right", va="center", fontsize=7)
+        left.set_xlim(-0.5, len(order) - 0.5)
         left.set_xticks([])
+        left.set_yticks([])
         left.grid(False)
         left.set_xlabel(f"{len(order)} features in {len(clusters)} clusters")
         right.barh(range(len(order)), clusters.silhouette[order], height=0.8, color=BLUE, alpha=0.7, lw=0)
@@ -193,7 +202,33 @@ def cluster_map(clusters: Clusters) -> Figure:
         bar.outline.set_visible(False)
         bar.ax.grid(False)
 
-    return draw(1.2 + max(0.2 * (len(order) if small else len(clusters)), 0.055 * len(order), 2.5), paint)
+    return draw(MARGIN + max(LINE * (len(order) if small else len(clusters)), 0.07 * len(order), 2.5), paint)
+
+
+def spread(middles: Floats, gap: float, low: float, high: float) -> Floats:
+    """Where to write lines so that no two are nearer than ``gap``, as near their middles as can be, shape (n,).
+
+    Least squares: an isotonic regression of the middles without the gaps, by pooling neighbours that collide.
+
+    Examples
+    --------
+    >>> spread(np.array([0.0, 2.0, 2.0, 5.0]), gap=1.0, low=0.0, high=5.0).tolist()
+    [0.0, 1.5, 2.5, 5.0]
+    >>> spread(np.array([3.0, 4.8, 5.0]), gap=1.0, low=0.0, high=5.0).tolist()
+    [3.0, 4.0, 5.0]
+    """
+    gap = min(gap, (high - low) / max(len(middles) - 1, 1))
+    step = gap * np.arange(len(middles))
+    pools: list[tuple[float, int]] = []
+    for wanted in middles - step:
+        mean, count = float(wanted), 1
+        while pools and pools[-1][0] > mean:
+            above, held = pools.pop()
+            mean, count = (mean * count + above * held) / (count + held), count + held
+        pools.append((mean, count))
+    pooled = np.repeat([mean for mean, _ in pools], [count for _, count in pools])
+    found: Floats = np.clip(pooled, low, high - step[-1]) + step
+    return found
 
 
 def swarm(values: Floats, span: float, reach: float = 0.38) -> Floats:
@@ -234,7 +269,9 @@ def _heat(axes: Any, values: Floats, colours: LinearSegmentedColormap, low: floa
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    """A name without its middle, if it is long: both ends tell features apart."""
+    tail = LONGEST_NAME // 3
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - tail - 1]}…{name[-tail:]}"
 
 
 def _p_value(value: float) -> str:

@@ -102,8 +102,9 @@ def test_a_zero_is_missing_only_where_each_split_sees_one_feature():
 def test_bagged_trees_that_saw_some_columns_are_put_back_in_place():
     problem = planted_features(seed=6, redundant=0, strength=3.0)
     bag = BaggingClassifier(DecisionTreeClassifier(max_depth=3), 40, max_features=0.5, random_state=1)
-    found = mdi(bag, problem.features, problem.label, names=problem.names)
-    assert found.mean[problem.columns("I")].min() > found.mean[problem.columns("N")].max()
+    noise_first = np.ascontiguousarray(problem.features[:, ::-1])
+    found = mdi(bag, noise_first, problem.label, names=problem.names[::-1])
+    assert found.mean[problem.columns("I") + 4].min() > found.mean[problem.columns("N") - 4].max()
 
 
 def test_noise_has_a_share_in_sample_even_where_nothing_can_be_learned():

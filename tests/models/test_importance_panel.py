@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
@@ -186,3 +188,12 @@ def test_a_fit_too_few_is_refused(training):
         panel_importances(panel, folds, {"linear": fits["linear"][:2]})
     with pytest.raises(ModelError, match="no test samples"):
         member_fold(panel, SimpleNamespace(train=folds[0].train, test=np.empty(0, np.int64)), fits["linear"][0], 10)
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    code = (
+        "import sys; import models.importance.panel, models.importance.shap; "
+        "print([name for name in ('sklearn', 'lightgbm', 'xgboost', 'torch', 'matplotlib') if name in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "[]"

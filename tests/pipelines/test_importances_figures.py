@@ -10,6 +10,9 @@ from models.importance.shap import Contributions
 from models.importance.stability import stability
 from models.importance.table import Importances
 from pipelines.figures.importances import (
+    LINE,
+    LONGEST_NAME,
+    MARGIN,
     cluster_map,
     fold_agreement,
     importance_bars,
@@ -101,7 +104,9 @@ def test_a_map_has_a_box_a_cluster(features, shown):
     assert len(left.patches) == len(found)
     order = np.argsort(found.label, kind="stable")
     expected = [found.names[column] for column in order] if shown == "names" else list(found.titles)
-    assert rows_of(left) == expected
+    assert [text.strip() for text in texts(left)] == expected
+    places = np.array([text.get_position()[1] for text in left.texts])
+    assert np.diff(places).min() > 0.9 * LINE * features / (left.figure.get_figheight() - MARGIN)
     np.testing.assert_array_equal(left.images[0].get_array(), found.distance[np.ix_(order, order)])
 
 
@@ -129,4 +134,4 @@ def test_long_names_are_cut():
     names = ("a" * 60, "b", "c")
     distance = 1 - np.eye(3)
     found = Clusters(names, np.array([0, 0, 1]), np.zeros(3), distance)
-    assert max(len(name) for name in rows_of(cluster_map(found).axes[0])) == 30
+    assert [len(text.strip()) for text in texts(cluster_map(found).axes[0])] == [LONGEST_NAME, 1, 1]
