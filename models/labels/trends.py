@@ -89,30 +89,31 @@ def strongest_trend(
 
     Recursive least squares: each new point costs one prediction error, which updates the slope, the next prediction
     and the residual sum of squares (Brown, Durbin and Evans 1975). All are anchored at the span's first value and all
-    terms of the sum are squares, so nothing cancels and nothing drifts, however long the series.
+    terms of the sum are squares, so nothing cancels and nothing drifts, however long the series. Spans are
+    compared by the square of their t-value.
     """
     anchor = values[first]
     slope = values[first + 1] - anchor
     ahead = 2.0 * slope  # the line's value at the next point
     residual = 0.0
-    best, span = 0.0, 0
+    square, upward, span = 0.0, True, 0  # of the best t-value, and its sign
     for count in range(2, longest):
         size = float(count)
         error = (values[first + count] - anchor) - ahead
-        spread = (size + 1.0) * (size + 2.0)
-        residual += error * error * (size * (size - 1.0) / spread)
-        slope += 6.0 * error / spread
-        ahead += error * ((4.0 * size + 2.0) / spread) + slope
+        spread = 1.0 / ((size + 1.0) * (size + 2.0))
+        residual += error * error * (size * (size - 1.0) * spread)
+        slope += 6.0 * error * spread
+        ahead += error * ((4.0 * size + 2.0) * spread) + slope
         length = count + 1
         if length >= shortest and (length - shortest) % step == 0:
             points = size + 1.0
-            error_of_slope = np.sqrt(residual / (points - 2.0) / (points * (points * points - 1.0) / 12.0))
-            t_value = slope / error_of_slope if error_of_slope > 0.0 else np.sign(slope) * np.inf
-            if slope == 0.0:
-                t_value = 0.0
-            if span == 0 or abs(t_value) > abs(best):
-                best, span = t_value, length
-    return (best, span) if residual < np.inf else (np.nan, 0)
+            signal = slope * slope * ((points - 2.0) * (points * (points * points - 1.0) / 12.0))
+            ratio = signal / residual if residual > 0.0 else (np.inf if signal > 0.0 else 0.0)
+            if span == 0 or ratio > square:
+                square, upward, span = ratio, slope >= 0.0, length
+    if not residual < np.inf:
+        return np.nan, 0
+    return (np.sqrt(square) if upward else -np.sqrt(square)), span
 
 
 @kernel

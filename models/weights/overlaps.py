@@ -15,7 +15,8 @@ def check_intervals(start: NDArray[np.int64], t1: NDArray[np.int64]) -> tuple[ND
     Raises
     ------
     ModelError
-        If there is not one end for each start, or a label does not end after its start.
+        If there is not one end for each start, a label does not end after its start, or they span more than int64
+        counts, beyond which compiled differences would wrap silently.
     """
     start, t1 = np.ascontiguousarray(start, np.int64), np.ascontiguousarray(t1, np.int64)
     if start.shape != t1.shape or start.ndim != 1:
@@ -23,6 +24,8 @@ def check_intervals(start: NDArray[np.int64], t1: NDArray[np.int64]) -> tuple[ND
     if not (t1 > start).all():
         bad = int(np.flatnonzero(t1 <= start)[0])
         raise ModelError(f"label {bad} starts at {start[bad]} and ends at {t1[bad]}; it must end after its start")
+    if len(start) and int(t1.max()) - int(start.min()) > np.iinfo(np.int64).max:
+        raise ModelError(f"labels run from {start.min()} to {t1.max()}; that is more than int64 counts")
     return start, t1
 
 

@@ -200,3 +200,5 @@ def test_intervals_that_do_not_fit_are_refused():
         concurrency(np.array([0, 1]), np.array([2]))
     with pytest.raises(ModelError, match="label 0 starts at 3"):
         concurrency_at(np.array([3]), np.array([3]), np.array([1]))
+    with pytest.raises(ModelError, match="more than int64 counts"):
+        average_uniqueness(np.array([-2, 0]), np.array([3, np.iinfo(np.int64).max]))
