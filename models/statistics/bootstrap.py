@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and its percentile interval."""
+    """An estimate and its interval; whoever makes it says by which method."""
 
     value: float
     low: float
