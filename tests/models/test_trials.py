@@ -124,6 +124,13 @@ def test_negative_correlation_makes_no_more_trials_than_there_are():
     assert by_average_correlation(np.array([[1.0, -0.9], [-0.9, 1.0]])) == 2
 
 
+def test_unrelated_trials_are_not_made_few():
+    returns = np.random.default_rng(11).normal(size=(400, 60))
+    found = effective_trials(returns, np.random.default_rng(0))
+    assert found.count < 40
+    assert found.cautious == found.by_correlation > 57
+
+
 def test_variants_deflate_less_than_as_many_ideas():
     """A hundred variants of five ideas: the best is judged against five trials' luck, not a hundred's."""
     returns, _ = families(9, (20,) * 5, rows=750, noise=0.3)
