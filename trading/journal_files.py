@@ -191,7 +191,7 @@ def _not_holed(first: int, tail: bytes) -> str | None:
     if any(tail[whole * EVENT.itemsize :]):
         return "it was never written, yet part of a record was behind it"
     records = np.frombuffer(tail, EVENT, whole).copy()
-    place, written = first + np.arange(whole), as_words(records).any(axis=1)
+    place, written = first + np.arange(whole), as_words(records).max(axis=1) > 0
     begun = np.flatnonzero(written[1:] & ~written[:-1]) + 1
     if np.any(place[begun] * EVENT.itemsize % SECTOR):
         return "it was never written, yet a record behind it was, and no sector begins there"
