@@ -86,7 +86,7 @@ def test_uniform_draws_are_uniform():
 
 def test_probabilities_are_the_mean_of_the_learners_aligned_by_class():
     X, _, t0, t1 = made()
-    y = np.array(["a", "b", "c"])[np.random.default_rng(0).choice(3, len(X), p=[0.9, 0.09, 0.01])]
+    y = np.array(["a", "b", "c"])[np.random.default_rng(0).choice(3, len(X), p=[0.01, 0.09, 0.9])]
     y[:3] = ["a", "b", "c"]
     bagging = UniquenessBaggingClassifier(n_estimators=8, max_samples=30, random_state=0).fit(X, y, t0=t0, t1=t1)
     assert any(len(learner.classes_) < 3 for learner in bagging.estimators_)

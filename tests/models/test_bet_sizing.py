@@ -112,6 +112,13 @@ def test_a_bet_leaves_nothing_behind():
     assert mean.tolist() == [1e-8, (1e9 + 1e-8) / 2, 0.5e-8, 0.0]
 
 
+def test_when_no_bet_is_open_the_sum_begins_anew():
+    """Three magnitudes are more than two floats hold: what was lost must not reach the bets after."""
+    start, t1 = np.array([0, 1, 2, 11]), np.array([10, 9, 8, 12])
+    times, mean = average_active(start, t1, np.array([1e16, 1e-17, 0.3, 1e-30]))
+    assert dict(zip(times.tolist(), mean.tolist(), strict=True))[11] == 1e-30
+
+
 def test_a_bet_without_an_end_stays_open():
     times, mean = average_active(np.array([0, 3]), np.array([np.iinfo(np.int64).max, 5]), np.array([1.0, 0.0]))
     assert times.tolist()[:3] == [0, 3, 5]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from models.errors import ModelError
 from models.weights import (
     average_uniqueness,
+    bootstrap,
     draw_probabilities,
     sequential_bootstrap,
     sequential_bootstrap_times,
@@ -134,6 +137,25 @@ def test_drawn_labels_overlap_less_than_by_chance():
         found.append([average_uniqueness(first[one], last[one] + 1).mean() for one in (drawn, chance)])
     in_sequence, by_chance = np.mean(found, axis=0)
     assert in_sequence > 1.05 * by_chance
+
+
+def test_rounding_does_not_grow_with_the_draws(monkeypatch):
+    """After many draws every label's uniqueness is still that of the counts, up to what one label's updates round."""
+    kept = []
+
+    def spied(*arguments):
+        draw(*arguments)
+        kept.append(arguments)
+
+    draw = bootstrap.draw
+    monkeypatch.setattr(bootstrap, "draw", spied)
+    first, length = spans(1, 12, 20, 12, by_start=False)
+    drawn = sequential_bootstrap(first, first + length - 1, np.random.default_rng(0).random(60_000))
+    sums = kept[0][9][:12]
+    matrix = indicator(first, first + length - 1)
+    share = 1.0 / (matrix[:, drawn].sum(axis=1) + 1.0)
+    average = np.array([math.fsum(share[matrix[:, label] > 0]) / length[label] for label in range(12)])
+    assert np.abs(sums / average - 1).max() < 1e-13
 
 
 def test_no_draws_and_no_labels():
