@@ -64,14 +64,17 @@ class FeaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Purged walk-forward folds.
 
-    ``train`` is the constant length of every training window (and of the final refit), ``gap`` the time between one
-    and its test; no embargo is needed, because nothing is trained on what follows a test. ``tail`` is the fraction of
-    a training window, at its end and purged, that early stopping may look at. ``draws``: of the bootstrap.
+    ``train`` is the length of every training window (and of the final refit), or of the first one if windows are
+    ``anchored`` to the data's beginning; ``gap`` the time between one and its test, and ``embargo`` that between a test
+    and what is trained on behind it, which in walk-forward is nothing. ``tail`` is the fraction of a training window,
+    at its end and purged, that early stopping may look at. ``draws``: of the bootstrap.
     """
 
     folds: int = 7
     train: str = "180d"
+    anchored: bool = False
     gap: str | None = None
+    embargo: str | None = None
     tail: float = 0.15
     draws: int = 1000
 
@@ -90,6 +93,37 @@ class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burn_in: int = 64
 
 
+class LaboratoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the strategies of a run are examined.
+
+    ``groups`` and ``test_groups`` of combinatorial purged cross-validation (0 groups: none), whose ``members`` are by
+    default all but the LSTM, which would take as long as all the rest; ``blocks`` of CSCV (even); ``draws`` of the
+    bootstraps. ``costs`` are factors on all costs, ``latencies_ms`` between decision and venue.
+    """
+
+    groups: int = 6
+    test_groups: int = 2
+    members: tuple[str, ...] = ()
+    blocks: int = 16
+    draws: int = 2000
+    costs: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0)
+    latencies_ms: tuple[float, ...] = (0.0, 50.0, 1_000.0, 10_000.0, 60_000.0)
+
+    def __post_init__(self) -> None:
+        if self.groups and not 1 <= self.test_groups < self.groups:
+            raise ValueError(
+                f"test_groups is {self.test_groups}; of {self.groups} groups at least 1 must be trained on"
+            )
+        if self.blocks < 2 or self.blocks % 2 or self.blocks > 20:
+            raise ValueError(f"blocks is {self.blocks}; it must be even, from 2 to 20")
+        if self.draws < 100:
+            raise ValueError(f"draws is {self.draws}; fewer than 100 draws say nothing about a tail")
+        if any(not 0 <= one <= 100 for one in self.costs):
+            raise ValueError(f"costs are {list(self.costs)}; each is a factor between 0 and 100")
+        if any(not 0 <= one <= 60_000 for one in self.latencies_ms):
+            raise ValueError(f"latencies_ms are {list(self.latencies_ms)}; each must lie between 0 and 60000")
+
+
 class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that decides a run's result."""
 
@@ -104,6 +138,7 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ensemble: EnsembleConfig = EnsembleConfig()
     trading: TradingConfig = TradingConfig()
     exchange: ExchangeConfig = ExchangeConfig()
+    laboratory: LaboratoryConfig = LaboratoryConfig()
     seed: int = 7
 
     def __post_init__(self) -> None:
@@ -116,13 +151,22 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("members is empty; name at least one of lstm, lightgbm, xgboost, linear")
         for text in (self.data.interval, self.data.holdout, self.validation.train):
             parse_interval(text)
-        if self.validation.gap is not None:
-            parse_interval(self.validation.gap)
+        for optional in (self.validation.gap, self.validation.embargo):
+            if optional is not None:
+                parse_interval(optional)
+        strange = [name for name in self.laboratory.members if name not in self.members]
+        if strange:
+            raise ValueError(f"laboratory.members names {strange[0]!r}; members are {', '.join(self.members)}")
 
     @property
     def gap_ns(self) -> int:
         """The time between a training window and its test, ns; zero by default."""
         return 0 if self.validation.gap is None else parse_interval(self.validation.gap)
+
+    @property
+    def embargo_ns(self) -> int:
+        """The time between a test and what is trained on behind it, ns; zero by default."""
+        return 0 if self.validation.embargo is None else parse_interval(self.validation.embargo)
 
 
 def load(path: Path) -> RunConfig:

@@ -6,7 +6,6 @@ are int64 nanoseconds UTC; metrics are named in `METRICS` and are per decision u
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.arrays_json import read_document, write_document
+from pipelines.estimate import Estimate as Estimate
+from pipelines.estimate import Number as Number
+from pipelines.estimate import is_known as is_known
+from pipelines.laboratory import Laboratory
+from pipelines.ledger.summary import TrialSummary
 
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
@@ -33,45 +37,8 @@ METRICS: dict[str, str] = {
 }
 """Name and meaning of every metric."""
 
-Number = float | None
 Scores = dict[str, Number]
 """Metric name to value."""
-
-
-def is_known(value: Number) -> bool:
-    """Whether a number is defined.
-
-    Examples
-    --------
-    >>> is_known(0.0), is_known(None), is_known(float("nan"))
-    (True, False, False)
-    """
-    return value is not None and math.isfinite(value)
-
-
-class Estimate(msgspec.Struct, frozen=True):
-    """A value with its confidence interval; the interval's level is the result's ``confidence``."""
-
-    value: Number
-    low: Number = None
-    high: Number = None
-
-    @property
-    def bounds(self) -> tuple[float, float] | None:
-        """The interval; None unless the value and both bounds are defined."""
-        if self.low is None or self.high is None or not all(map(is_known, (self.value, self.low, self.high))):
-            return None
-        return self.low, self.high
-
-    @property
-    def above_zero(self) -> bool:
-        """Whether the whole interval is above zero (an unknown one is not)."""
-        return self.bounds is not None and self.bounds[0] > 0
-
-    @property
-    def below_zero(self) -> bool:
-        """Whether the whole interval is below zero (an unknown one is not)."""
-        return self.bounds is not None and self.bounds[1] < 0
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -228,7 +195,7 @@ class Performance(msgspec.Struct, frozen=True):
     """A strategy's summary. ``sharpe`` is per period of the returns (a day), ``sharpe_annual`` per year of it.
 
     ``probabilistic_sharpe`` is the probability that the true Sharpe ratio is above zero (Bailey and López de
-    Prado 2012). Nothing here corrects for the number of configurations tried.
+    Prado 2012), before anything that was tried is counted: see `pipelines.laboratory.Deflated`.
     Fees and slippage are in the ledger asset; turnover is traded value over mean equity.
     """
 
@@ -340,6 +307,8 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     paper: PaperRun | None = None
     certificate: dict[str, Any] = {}
     bundle: BundleInfo | None = None
+    trials: TrialSummary
+    laboratory: Laboratory | None = None
 
     def predictor(self, name: str) -> Predictor:
         """One predictor by name.

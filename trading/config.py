@@ -126,7 +126,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``latency_ms`` from decision to the venue, ``half_spread`` and ``impact`` fractions of the price (impact at the
     whole bar's volume, growing with the root of the share), ``participation`` the largest share of a bar's volume
-    that all its orders take together, ``fees`` whether the instruments' fees are charged.
+    that all its orders take together, ``fees`` whether the instruments' fees are charged, ``fee_factor`` times what.
     """
 
     latency_ms: float = 50.0
@@ -134,9 +134,11 @@ class ExchangeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     impact: float = 0.01
     participation: float = 0.1
     fees: bool = True
+    fee_factor: float = 1.0
 
     def __post_init__(self) -> None:
         _between(self, 0, 60_000, "latency_ms")
+        _between(self, 0, 100, "fee_factor")
         _between(self, 0, 0.1, "half_spread")
         _between(self, 0, 1, "impact")
         _between(self, 0.0001, 1, "participation")

@@ -107,8 +107,8 @@ def new_exchange(
     exchange["next_venue_id"], exchange["interval"], exchange["cash"] = 1, interval, capital
     for number, one in enumerate(instruments):
         books["numerator"][number], books["denominator"][number] = one.notional_ratio
-        books["maker_fee"][number] = ratio_units(float(one.maker_fee))
-        books["taker_fee"][number] = ratio_units(float(one.taker_fee))
+        books["maker_fee"][number] = ratio_units(float(one.maker_fee) * config.fee_factor)
+        books["taker_fee"][number] = ratio_units(float(one.taker_fee) * config.fee_factor)
         books["next_trade"][number] = 1
         books["tick_limit"][number], books["spot"][number] = tick_limit(one), one.kind == "spot"
     outbox = np.zeros(len(instruments) * SLOTS * 2 + 8, EVENT)

@@ -12,14 +12,20 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from market.instruments import Instrument
 from market.lake import Lake
 from models.blas import one_blas_thread
+from models.bundle.bundle import Bundle
 from pipelines.config import RunConfig
 from pipelines.flows.folds import fit_all, next_combination, score_all
 from pipelines.flows.jobs import Scheduler
+from pipelines.flows.laboratory import count_trials, examine, judge_all
 from pipelines.flows.progress_artifact import shown_progress
 from pipelines.flows.release import register, track_and_mirror, trade_on_paper, write_html
 from pipelines.flows.retries import RETRIES
+from pipelines.ledger.record import begin_trial, failing, finish_trial, headline
+from pipelines.ledger.store import Ledger
+from pipelines.ledger.trial import Trial
 from pipelines.progress import Stage
 from pipelines.results import RunResult
 from pipelines.results import Stage as StageTime
@@ -27,17 +33,28 @@ from pipelines.stages import data as data_stage
 from pipelines.stages.artefacts import Artefacts
 from pipelines.stages.assemble import BUNDLE, assemble_job
 from pipelines.stages.backtest import backtest_job, load_backtest
+from pipelines.stages.environment import code_digest
 from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_results
 from pipelines.stages.evidence import check_enough_rows
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.refit import refit_job
 from pipelines.stages.scorecard import load_scorecard, scorecard_job
-from pipelines.stages.summary import compose_result
+from pipelines.stages.summary import compose_result, new_run_id
 from pipelines.stages.windows import check_length, final_window, fold_windows, folds
 from pipelines.workspace import Workspace
 
 WORKERS = 2
-RESEARCH = {"data": 4, "panel": 20, "fits": 90, "scores": 25, "refit": 20, "evaluate": 15, "bundle": 10, "backtest": 10}
+RESEARCH = {
+    "data": 4,
+    "panel": 20,
+    "fits": 90,
+    "scores": 25,
+    "refit": 20,
+    "evaluate": 15,
+    "bundle": 10,
+    "backtest": 10,
+    "laboratory": 80,
+}
 RELEASE = {"paper": 25, "report": 15, "tracking": 25}
 """Rough seconds of each stage on two cores, for the progress display."""
 
@@ -60,6 +77,19 @@ class Laps:
         else:
             stage.finish(what or "done")
         self.since = now
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every step of research needs; ``command`` as the user gave it."""
+
+    config: RunConfig
+    command: str
+    lake: Lake
+    jobs: Scheduler
+    laps: Laps
+    instruments: tuple[Instrument, ...]
+    stages: dict[str, Stage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +119,30 @@ def find_data(config: RunConfig, lake: Lake) -> data_stage.DataFacts:
 
 
 def research(config: RunConfig, folder: str, workspace: Workspace, progress: Stage, command: str) -> Researched:
-    """Train, certify, backtest and evaluate; ``folder`` is the configuration file's."""
+    """Train, certify, backtest and judge; ``folder`` is the configuration file's.
+
+    The run is a trial: it is in the ledger before anything of it is looked at, and its end is too.
+    """
     stages = progress.plan({key: float(value) for key, value in RESEARCH.items()})
     lake, jobs = Lake(workspace.lake), Scheduler(Artefacts(workspace.artefacts))
-    laps = Laps(jobs)
-    instruments = data_stage.instruments(config.data, folder)
+    run = Run(config, command, lake, jobs, Laps(jobs), data_stage.instruments(config.data, folder), stages)
     facts = find_data(config, lake)
     check_length(config, facts)
     bars = sum(one.rows for one in facts.series)
-    laps.over("data", stages["data"], f"{bars:,} bars of {len(facts.series)} instruments")
+    run.laps.over("data", stages["data"], f"{bars:,} bars of {len(facts.series)} instruments")
+    ledger, created = Ledger.open(workspace), time.time_ns()
+    run_id = new_run_id(config, created)
+    trial = begin_trial(
+        ledger, config, facts, code=code_digest(), instruments=run.instruments, run=run_id, created=created
+    )
+    with failing(ledger, trial):
+        return investigate(run, facts, ledger, trial)
 
-    panel_artefact = jobs.run(panel_job(config, facts, lake), stages["panel"])
+
+def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Trial) -> Researched:
+    """Everything behind the data: what it finds is the trial's outcome."""
+    config, jobs, laps, stages = run.config, run.jobs, run.laps, run.stages
+    panel_artefact = jobs.run(panel_job(config, facts, run.lake), stages["panel"])
     panel = load_panel(panel_artefact)
     check_enough_rows(panel, tuple(config.members))
     found = folds(config, panel)
@@ -122,17 +165,24 @@ def research(config: RunConfig, folder: str, workspace: Workspace, progress: Sta
 
     final = next_combination(config, panel.samples, scored, combinations, facts.cut + 1)
     statistics = {one.name: {key: value.value for key, value in one.scores.items()} for one in judged}
-    job = assemble_job(config, facts, panel_artefact, refit, last, final, instruments, statistics)
+    job = assemble_job(config, facts, panel_artefact, refit, last, final, run.instruments, statistics)
     bundle = jobs.run(job, stages["bundle"]).path / BUNDLE
     laps.over("graph, certificate, bundle", stages["bundle"])
-    job = backtest_job(config, panel_artefact, windows, found, made, instruments)
+    job = backtest_job(config, panel_artefact, windows, found, made, run.instruments)
     backtest = load_backtest(jobs.run(job, stages["backtest"]))
     laps.over("backtest", stages["backtest"])
 
+    examined = examine(config, panel_artefact, windows, made, combinations, run.instruments, jobs, stages["laboratory"])
+    digest = Bundle.load(bundle).digest
+    finish_trial(ledger, trial, metrics=headline(judged, backtest), bundle=digest, returns=examined.by_day)
+    trials, others = count_trials(ledger, trial, examined)
+    laboratory = judge_all(config, panel, windows, compared, examined, trials, others)
+    laps.over("laboratory", stages["laboratory"])
+
     result = compose_result(
         config=config,
-        command=command,
-        lake=lake,
+        command=run.command,
+        lake=run.lake,
         facts=facts,
         panel_artefact=panel_artefact,
         folds=fold_results(panel, predictions),
@@ -144,6 +194,10 @@ def research(config: RunConfig, folder: str, workspace: Workspace, progress: Sta
         bundle=bundle,
         backtest=backtest,
         stages=tuple(laps.stages),
+        trials=trials,
+        laboratory=laboratory,
+        run_id=trial.run,
+        created=trial.created,
     )
     return Researched(result, bundle)
 

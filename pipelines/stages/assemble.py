@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
@@ -33,8 +34,12 @@ BUNDLE = "bundle"
 
 
 def payoff(config: RunConfig, panel: Panel, window: Window) -> Payoff:
+    """What trades pay, by a window's training samples."""
+    return payoff_of(config, panel, training_samples(panel, window))
+
+
+def payoff_of(config: RunConfig, panel: Panel, index: NDArray[np.int64]) -> Payoff:
     """The barriers of the labels, and the mean absolute move at the exit, in volatility times root horizon."""
-    index = training_samples(panel, window)
     samples = panel.samples
     volatility = np.empty(len(index))
     for number, series in enumerate(panel.series):

@@ -13,7 +13,17 @@ from models.bundle.machine import this_machine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS_OF_RESEARCH = ("market", "features", "models", "trading", "pipelines/stages")
-FILES_OF_PIPELINES = ("arrays_json", "config", "config_check", "errors", "members", "results", "toml")
+FILES_OF_PIPELINES = (
+    "arrays_json",
+    "config",
+    "config_check",
+    "errors",
+    "estimate",
+    "laboratory",
+    "members",
+    "results",
+    "toml",
+)
 """What the stages import of their own room."""
 ALTERNATIVES = {"xgboost": ("xgboost-cpu", "xgboost")}
 """Modules that several distributions install."""

@@ -101,8 +101,9 @@ def fold_predictions(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """The rows on which all predictors exist: outcomes, every predictor on them, and the blocks to resample."""
+    """The rows on which all predictors exist: their samples, what happened, who said what, and blocks to resample."""
 
+    index: NDArray[np.int64]
     outcomes: Outcomes
     predictors: Mapping[str, Floats]
     blocks: TimeBlocks
@@ -116,10 +117,10 @@ def compared_rows(config: RunConfig, panel: Panel, folds: Sequence[FoldPredictio
         for field in ("label", "move", "weight", "base")
     }
     predictors = {name: np.concatenate([one.predictors[name] for one in chosen]) for name in chosen[0].predictors}
-    time = panel.samples.t0[np.concatenate([one.scored.index for one in chosen])]
+    index = np.concatenate([one.scored.index for one in chosen])
     horizon = config.labels.horizon * panel.interval
-    blocks = time_blocks(time, horizon, BLOCK_HORIZONS, config.validation.draws, config.seed)
-    return Compared(Outcomes(**joined), predictors, blocks)
+    blocks = time_blocks(panel.samples.t0[index], horizon, BLOCK_HORIZONS, config.validation.draws, config.seed)
+    return Compared(index, Outcomes(**joined), predictors, blocks)
 
 
 def estimate(interval: Interval) -> results.Estimate:

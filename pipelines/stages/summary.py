@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,6 +20,8 @@ from models.ensemble import Combination
 from models.weights import effective_rows
 from pipelines import results
 from pipelines.config import RunConfig
+from pipelines.laboratory import Laboratory
+from pipelines.ledger.summary import TrialSummary
 from pipelines.stages.artefacts import ROOT, Artefact
 from pipelines.stages.data import DataFacts, read_series
 from pipelines.stages.evaluate import Compared, differences, learning, reliabilities
@@ -107,16 +108,19 @@ def compose_result(
     bundle: Path,
     backtest: results.Backtest,
     stages: tuple[results.Stage, ...],
+    trials: TrialSummary,
+    laboratory: Laboratory,
+    run_id: str,
+    created: int,
 ) -> results.RunResult:
     """Everything a run found, as one value."""
-    created = time.time_ns()
     panel, about, found = load_panel(panel_artefact), panel_facts(panel_artefact), Bundle.load(bundle)
     curves, importances = learning(config, fits, refit)
     weights = () if combination.stacker is None else combination.stacker.weights
     raw: dict[str, Any] = msgspec.to_builtins(config)
     return results.RunResult(
         name=config.name,
-        run_id=new_run_id(config, created),
+        run_id=run_id,
         created=created,
         command=command,
         config=raw,
@@ -144,4 +148,6 @@ def compose_result(
         backtest=backtest,
         certificate=found.manifest.certificate,
         bundle=results.BundleInfo(config.name, None, found.digest, str(bundle)),
+        trials=trials,
+        laboratory=laboratory,
     )

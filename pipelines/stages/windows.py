@@ -38,6 +38,8 @@ def folds(config: RunConfig, panel: Panel) -> list[Fold]:
         t1=panel.samples.t1,
         train_length=parse_interval(config.validation.train),
         gap=config.gap_ns,
+        anchored=config.validation.anchored,
+        embargo=config.embargo_ns,
     )
     return splitter.folds()
 
@@ -49,4 +51,6 @@ def fold_windows(found: list[Fold]) -> list[Window]:
 
 def final_window(config: RunConfig, facts: DataFacts) -> Window:
     """The training window that ends at the cut; there is nothing after it to test on."""
-    return Window(FINAL, facts.cut - parse_interval(config.validation.train), facts.cut, facts.cut + 1, facts.cut + 1)
+    first = min(one.start for one in facts.series)
+    start = first if config.validation.anchored else facts.cut - parse_interval(config.validation.train)
+    return Window(FINAL, start, facts.cut, facts.cut + 1, facts.cut + 1)

@@ -30,6 +30,7 @@ from pipelines.results import (
     Span,
     Stage,
 )
+from tests.pipelines.factory_laboratory import make_laboratory, make_trials
 
 ROLES = {
     "lstm": "member",
@@ -199,6 +200,7 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
         histogram = np.histogram(p, 100, (0, 1))[0]
         bins.append(Reliability(name, np.bincount(which, p) / n, np.bincount(which, label) / n, n, histogram))
     end = BEGIN + 340 * DAY
+    trials = make_trials(SYMBOLS, BEGIN, end)
     findings = (Finding("warning", "gap", 4, "4 holes of 2 to 31 bars, the first at 2018-02-08T00:30:00Z"),)
     return RunResult(
         name="artificial",
@@ -265,4 +267,6 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
             "decisions": [{"threshold": 0.5, "inside": 12, "flips_inside": 1, "flips": 0}],
         },
         bundle=BundleInfo("artificial", 3, "b0b0" * 16, "store/bundles/b0b0", ("challenger",)),
+        trials=trials,
+        laboratory=make_laboratory(np.random.default_rng(seed), trials, BEGIN + 240 * DAY, drift=drift),
     )

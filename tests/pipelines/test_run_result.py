@@ -57,8 +57,7 @@ def test_any_arrays_come_back_with_the_same_bytes(tmp_path_factory, values, coun
 def test_results_of_before_a_field_was_added_still_load(tmp_path):
     make_result().save(tmp_path)
     document = json.loads((tmp_path / RESULT_FILE).read_text())
-    document["trials"] = 12
-    for name in ("sharpe_method",):
+    for name in ("sharpe_method", "laboratory"):
         del document[name]
     for one in document["folds"]:
         del one["purged"], one["purged_rows"]
@@ -75,7 +74,24 @@ def test_results_of_before_a_field_was_added_still_load(tmp_path):
     loaded = RunResult.load(tmp_path)
     assert (loaded.folds[0].purged, loaded.learning_curves[0].first, loaded.backtest.capital) == (None, 1, None)
     assert len(loaded.reliability[0].histogram) == 0
+    assert loaded.laboratory is None
     assert "Backtest" in render(loaded)
+
+
+def test_no_result_goes_without_its_count_of_trials(tmp_path):
+    made = make_result()
+    with pytest.raises(TypeError, match="trials"):
+        RunResult(**{name: getattr(made, name) for name in made.__struct_fields__ if name != "trials"})
+    made.save(tmp_path)
+    document = json.loads((tmp_path / RESULT_FILE).read_text())
+    for found in ({}, {"trials": 12}):
+        (tmp_path / RESULT_FILE).write_text(json.dumps({**without(document, "trials"), **found}))
+        with pytest.raises(StageError, match="trials"):
+            RunResult.load(tmp_path)
+
+
+def without(document, name):
+    return {key: value for key, value in document.items() if key != name}
 
 
 @given(seed=st.integers(0, 2**32 - 1), gap=st.integers(0, 6), reach=st.integers(1, 30))

@@ -1,0 +1,127 @@
+"""The laboratory of the training flow: strategies and paths made side by side, and judged with every trial counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from market.instruments import Instrument
+from market.time import DAY
+from models.dataset import Panel
+from models.ensemble import Combination, compared_folds
+from models.statistics.trials import effective_trials
+from pipelines.config import RunConfig
+from pipelines.flows.jobs import Scheduler
+from pipelines.laboratory import Laboratory
+from pipelines.ledger.count import aligned, distinct, overlapping
+from pipelines.ledger.guard import summarise
+from pipelines.ledger.store import Ledger
+from pipelines.ledger.summary import TrialSummary
+from pipelines.ledger.trial import Returns, Stretch, Trial
+from pipelines.progress import Stage
+from pipelines.results import ENSEMBLE
+from pipelines.stages.artefacts import Artefact
+from pipelines.stages.evaluate import Compared
+from pipelines.stages.fit import Window
+from pipelines.stages.judgement import judge
+from pipelines.stages.paths import paths_job, split_jobs
+from pipelines.stages.regimes import regimes
+from pipelines.stages.strategies import strategies_job
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the laboratory made: the strategies' trading, and the paths' where there are any."""
+
+    strategies: Artefact
+    paths: Artefact | None
+
+    @property
+    def days(self) -> NDArray[np.int64]:
+        """Each day's last moment, ns."""
+        return self.strategies.array("days")
+
+    @property
+    def returns(self) -> Floats:
+        """The ensemble's daily returns after costs."""
+        number = self.strategies.json("strategies")["names"].index(ENSEMBLE)
+        return self.strategies.array(f"returns-{number}")
+
+    @property
+    def by_day(self) -> Returns:
+        """The same as the ledger keeps them."""
+        days = (self.days - 1) // DAY
+        return Returns(tuple(days.tolist()), tuple(self.returns.tolist()))
+
+
+def examine(
+    config: RunConfig,
+    panel: Artefact,
+    windows: Sequence[Window],
+    scores: Sequence[Artefact],
+    combinations: Sequence[Combination],
+    instruments: Sequence[Instrument],
+    jobs: Scheduler,
+    progress: Stage,
+) -> Examined:
+    """Trade every predictor, and every path of combinatorial cross-validation."""
+    splits = split_jobs(config, panel)
+    parts = progress.plan({"strategies": 10.0} | {one.title: 4.0 for one in splits} | {"paths": 10.0})
+    pending = [jobs.submit(one, parts[one.title]) for one in splits]
+    strategies = jobs.run(
+        strategies_job(config, panel, windows, scores, combinations, instruments), parts["strategies"]
+    )
+    made = [one.result() for one in pending]
+    paths = jobs.run(paths_job(config, panel, made, instruments), parts["paths"]) if made else None
+    if paths is None:
+        parts["paths"].skip()
+    return Examined(strategies, paths)
+
+
+def clustered(returns: Floats) -> float:
+    """The effective number of trials: clusters of correlated ones, or by their average correlation if that is more."""
+    found = effective_trials(returns, np.random.default_rng(0))
+    return max(float(found.count), found.by_correlation)
+
+
+def count_trials(ledger: Ledger, trial: Trial, examined: Examined) -> tuple[TrialSummary, Floats]:
+    """The ledger's count for the traded stretch, and the daily returns of its distinct trials there (days, trials)."""
+    start, stop = int(examined.days[0]) - DAY, int(examined.days[-1])
+    touched: tuple[Stretch, ...] = tuple(
+        msgspec.structs.replace(one, start=max(start, one.start), stop=min(stop, one.stop))
+        for one in trial.touched
+        if one.start < stop and start < one.stop
+    )
+    summary = summarise(ledger, trial.id, touched, effective=clustered)
+    return summary, aligned(distinct(overlapping(ledger.entries(), touched)), touched).returns
+
+
+def judge_all(
+    config: RunConfig,
+    panel: Panel,
+    windows: Sequence[Window],
+    compared: Compared,
+    examined: Examined,
+    trials: TrialSummary,
+    others: Floats,
+) -> Laboratory:
+    """The laboratory's findings, regimes among them."""
+    first = windows[compared_folds(len(windows))[0]].test_start
+    found = regimes(
+        panel,
+        config.labels.horizon,
+        first,
+        compared.index,
+        compared.outcomes,
+        compared.predictors[ENSEMBLE],
+        compared.blocks,
+        examined.days,
+        examined.returns,
+    )
+    return judge(config, examined.strategies, examined.paths, trials, others, found)

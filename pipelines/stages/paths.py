@@ -1,0 +1,175 @@
+"""The paths stage: combinatorial purged cross-validation of the members, each path traded through the whole history.
+
+A split's graph is the mean of its members, without stacker or calibration: nested forward in time, those do not exist
+where training data also follows the test. Its scores come from the graph, row by row, as everywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market.instruments import Instrument
+from models.bundle.manifest import Payoff
+from models.bundle.runner import GraphRunner
+from models.dataset import Panel
+from models.graph.compose import compose
+from models.members.protocol import Progress
+from models.scoring import score_rows
+from models.splitters import CombinatorialPurgedCV, purged_tail
+from models.statistics.evaluation import Outcomes, information_gain
+from pipelines.config import RunConfig
+from pipelines.laboratory import Path, Paths
+from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.assemble import payoff_of
+from pipelines.stages.environment import MEMBER_LIBRARIES
+from pipelines.stages.fit import make_member
+from pipelines.stages.panel import load_panel
+from pipelines.stages.performance import sharpe_estimates
+from pipelines.stages.strategies import Stretch, outcome, returns_of, tape_of
+from trading.trades import round_trips
+
+Floats = NDArray[np.float64]
+LSTM = "lstm"
+
+
+def path_members(config: RunConfig) -> tuple[str, ...]:
+    """The members whose mean the paths are of: those asked for, or all but the LSTM, or all there are."""
+    if config.laboratory.members:
+        return config.laboratory.members
+    return tuple(name for name in config.members if name != LSTM) or tuple(config.members)
+
+
+def path_splitter(config: RunConfig, panel: Panel) -> CombinatorialPurgedCV:
+    """The splits of a run's samples; the embargo is the labels' horizon."""
+    chosen, samples = config.laboratory, panel.samples
+    return CombinatorialPurgedCV(
+        chosen.groups, chosen.test_groups, samples.t0, samples.t1, config.labels.horizon * panel.interval
+    )
+
+
+def path_seed(config: RunConfig, name: str, split: int) -> int:
+    """A seed of its own for each member and split."""
+    words = [config.seed, 1_000 + list(config.members).index(name), split]
+    return int(np.random.SeedSequence(words).generate_state(1)[0]) & 0x7FFFFFFF
+
+
+def rows_between(panel: Panel, instrument: int, span: tuple[int, int]) -> tuple[int, int]:
+    """The rows of one series whose bars end in a span of time: first and stop."""
+    first, stop = np.searchsorted(panel.series[instrument].bars["end"], span)
+    return int(first), int(stop)
+
+
+def split_job(config: RunConfig, panel_artefact: Artefact, number: int) -> Job:
+    """The members fitted on one split's training samples, and their mean over the tested groups' rows."""
+    names = path_members(config)
+
+    def build(draft: Draft, progress: Progress) -> None:
+        panel = load_panel(panel_artefact)
+        splitter, samples = path_splitter(config, panel), panel.samples
+        tested = splitter.tested_groups()[number]
+        groups = splitter.time_groups()
+        candidates, _ = groups.split(tested, config.labels.horizon * panel.interval, closed=True)
+        train, tail = purged_tail(samples, candidates, config.validation.tail)
+        parts = []
+        for place, name in enumerate(names):
+            progress(f"{name}, split {number + 1}", place / (len(names) + 1))
+            fitted = make_member(name, config.members[name]).fit(panel, train, tail, path_seed(config, name, number))
+            parts.append(fitted.part())
+        runner = GraphRunner(compose(parts).SerializeToString(deterministic=True), config.ensemble.burn_in)
+        for group in tested:
+            for instrument, series in enumerate(panel.series):
+                rows = rows_between(panel, instrument, groups.spans()[group])
+                draft.array(f"said-{group}-{instrument}", score_rows(runner, series.features, *rows)[1])
+        pays = payoff_of(config, panel, candidates)
+        base = float(np.average(samples.label[candidates], weights=samples.weight[candidates]))
+        draft.json("split", {"tested": tested, "pays": pays, "base": base})
+
+    tables = {name: config.members[name] for name in names}
+    inputs = (
+        panel_artefact.digest,
+        number,
+        tables,
+        list(config.members),
+        config.laboratory.groups,
+        config.laboratory.test_groups,
+        config.labels,
+        config.seed,
+        config.validation.tail,
+        config.ensemble.burn_in,
+    )
+    libraries = [library for name in names for library in MEMBER_LIBRARIES[name]]
+    return job("split", f"split {number + 1}", inputs, build, libraries)
+
+
+def split_jobs(config: RunConfig, panel_artefact: Artefact) -> list[Job]:
+    """Every split's job; none where the laboratory makes no paths."""
+    if not config.laboratory.groups:
+        return []
+    count = path_splitter(config, load_panel(panel_artefact)).get_n_splits()
+    return [split_job(config, panel_artefact, number) for number in range(count)]
+
+
+def path_stretches(panel: Panel, spans: Sequence[tuple[int, int]], splits: Sequence[Artefact]) -> list[Stretch]:
+    """One path: for each group what its split says, ready to be traded."""
+    numbers = range(len(panel.series))
+    return [
+        Stretch(
+            [rows_between(panel, instrument, span)[0] for instrument in numbers],
+            [split.array(f"said-{group}-{instrument}") for instrument in numbers],
+            Payoff(**split.json("split")["pays"]),
+        )
+        for group, (span, split) in enumerate(zip(spans, splits, strict=True))
+    ]
+
+
+def path_gain(panel: Panel, spans: Sequence[tuple[int, int]], splits: Sequence[Artefact]) -> float:
+    """A path's information gain against its splits' base rates, nats per decision."""
+    samples = panel.samples
+    said, base = np.full(len(samples), np.nan), np.full(len(samples), np.nan)
+    for group, (span, split) in enumerate(zip(spans, splits, strict=True)):
+        inside = (samples.t0 >= span[0]) & (samples.t0 < span[1])
+        base[inside] = split.json("split")["base"]
+        for instrument in range(len(panel.series)):
+            mine = np.flatnonzero(inside & (samples.instrument == instrument))
+            first = rows_between(panel, instrument, span)[0]
+            said[mine] = split.array(f"said-{group}-{instrument}")[samples.row[mine] - first]
+    known = np.isfinite(said)
+    outcomes = Outcomes(samples.label[known], samples.move[known], samples.weight[known], base[known])
+    return information_gain(outcomes, said[known])
+
+
+def paths_job(
+    config: RunConfig, panel_artefact: Artefact, splits: Sequence[Artefact], instruments: Sequence[Instrument]
+) -> Job:
+    """Every path traded after costs."""
+
+    def build(draft: Draft, progress: Progress) -> None:
+        panel = load_panel(panel_artefact)
+        splitter, capital = path_splitter(config, panel), float(config.trading.capital)
+        spans, chosen = splitter.time_groups().spans(), splitter.path_splits()
+        found, gains = [], []
+        for number, path in enumerate(chosen):
+            progress(f"trading path {number + 1}", number / len(chosen))
+            mine = [splits[split] for split in path]
+            tape = tape_of(panel, path_stretches(panel, spans, mine), spans[0][0], spans[-1][1], instruments)
+            done = outcome(config, tape, instruments, config.exchange)
+            _, returns = returns_of(done, capital)
+            total = float(np.prod(1.0 + returns) - 1.0)
+            found.append(Path(total, sharpe_estimates(returns)[1], len(round_trips(done.journal, instruments))))
+            gains.append(path_gain(panel, spans, mine))
+            draft.array(f"returns-{number}", returns)
+        shape = (splitter.n_groups, splitter.n_test_groups, splitter.get_n_splits())
+        draft.json("paths", Paths(*shape, path_members(config), tuple(found), tuple(gains)))
+
+    inputs = (
+        panel_artefact.digest,
+        [one.digest for one in splits],
+        [one.to_dict() for one in instruments],
+        config.trading,
+        config.exchange,
+        config.labels,
+    )
+    return job("paths", "paths traded", inputs, build, ("numpy", "numba", "llvmlite", "scipy"))
