@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,9 @@ from models.members.training import Rows, consecutive, take_both, usable
 
 if TYPE_CHECKING:
     from models.graph.part import GraphPart
+
+NAME = "lightgbm"
+NATIVE_FILE = f"{NAME}.txt"
 
 
 class LightgbmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,13 +67,25 @@ class FittedLightgbm:
 
         return lightgbm_part(self.name, self.booster, self.features)
 
+    def save(self, folder: Path) -> None:
+        """Write the booster as LightGBM's own text, ``lightgbm.txt``."""
+        (folder / NATIVE_FILE).write_text(self.booster.model_to_string(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, record: FitRecord) -> FittedLightgbm:
+        """Read what `save` wrote; it predicts the same bytes. The record is kept elsewhere."""
+        import lightgbm
+
+        booster = lightgbm.Booster(model_str=(folder / NATIVE_FILE).read_text(encoding="utf-8"))
+        return cls(NAME, record, booster, booster.num_feature())
+
 
 @dataclass(frozen=True, slots=True)
 class LightgbmMember:
     """LightGBM behind the member protocol."""
 
     config: LightgbmConfig = field(default_factory=LightgbmConfig)
-    name: str = "lightgbm"
+    name: str = NAME
 
     def fit(
         self,

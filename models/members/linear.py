@@ -7,6 +7,7 @@ validation rows choose, as they choose the number of trees or epochs of the othe
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,9 @@ from models.members.training import Rows, consecutive, log_loss, take_both
 
 if TYPE_CHECKING:
     from models.graph.part import GraphPart
+
+NAME = "linear"
+NATIVE_FILE = f"{NAME}.npz"
 
 
 class LinearConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,13 +68,32 @@ class FittedLinear:
         scaler = self.scaler
         return linear_part(self.name, scaler.mean, scaler.scale, scaler.clip, self.coefficients, self.intercept)
 
+    def save(self, folder: Path) -> None:
+        """Write the scaler, the coefficients and the intercept as named arrays, ``linear.npz``."""
+        scaler = self.scaler
+        np.savez(
+            folder / NATIVE_FILE,
+            mean=scaler.mean,
+            scale=scaler.scale,
+            clip=scaler.clip,
+            coefficients=self.coefficients,
+            intercept=self.intercept,
+        )
+
+    @classmethod
+    def load(cls, folder: Path, record: FitRecord) -> FittedLinear:
+        """Read what `save` wrote; it predicts the same bytes. The record is kept elsewhere."""
+        with np.load(folder / NATIVE_FILE, allow_pickle=False) as found:
+            scaler = Scaler(found["mean"], found["scale"], float(found["clip"]))
+            return cls(NAME, record, scaler, found["coefficients"], float(found["intercept"]))
+
 
 @dataclass(frozen=True, slots=True)
 class LinearMember:
     """Logistic regression behind the member protocol."""
 
     config: LinearConfig = field(default_factory=LinearConfig)
-    name: str = "linear"
+    name: str = NAME
 
     def fit(
         self,

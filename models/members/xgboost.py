@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +17,11 @@ from models.members.training import Rows, consecutive, take_both, usable
 
 if TYPE_CHECKING:
     from models.graph.part import GraphPart
+
+NAME = "xgboost"
+NATIVE_FILE = f"{NAME}.ubj"
+PREDICTS = {"nthread": 1, "device": "cpu"}
+"""How a fitted booster predicts, wherever it was trained."""
 
 
 class XgboostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,13 +72,25 @@ class FittedXgboost:
 
         return xgboost_part(self.name, self.booster, self.features)
 
+    def save(self, folder: Path) -> None:
+        """Write the booster as XGBoost's own binary JSON, ``xgboost.ubj``."""
+        (folder / NATIVE_FILE).write_bytes(self.booster.save_raw("ubj"))
+
+    @classmethod
+    def load(cls, folder: Path, record: FitRecord) -> FittedXgboost:
+        """Read what `save` wrote; it predicts the same bytes. The record is kept elsewhere."""
+        import xgboost
+
+        booster = xgboost.Booster(PREDICTS, model_file=bytearray((folder / NATIVE_FILE).read_bytes()))
+        return cls(NAME, record, booster, booster.num_features())
+
 
 @dataclass(frozen=True, slots=True)
 class XgboostMember:
     """XGBoost behind the member protocol."""
 
     config: XgboostConfig = field(default_factory=XgboostConfig)
-    name: str = "xgboost"
+    name: str = NAME
 
     def fit(
         self,
@@ -130,7 +148,7 @@ class XgboostMember:
     ) -> FittedXgboost:
         best = booster.best_iteration + 1
         cut = booster[:best]
-        cut.set_param({"nthread": 1, "device": "cpu"})
+        cut.set_param(PREDICTS)
         gains = cut.get_score(importance_type="total_gain")
         record = FitRecord(
             curves={f"{name}_log_loss": list(curve["logloss"]) for name, curve in curves.items()},

@@ -14,7 +14,10 @@ from market.time import format_time
 from models.dataset import Panel
 from models.graph.part import GraphPart, StateSpec
 from models.members import MEMBERS
+from models.members.lightgbm import FittedLightgbm
+from models.members.linear import FittedLinear
 from models.members.protocol import FitRecord, FittedMember, Member, Progress
+from models.members.xgboost import FittedXgboost
 from models.splitters import purged_tail
 from pipelines.config import RunConfig
 from pipelines.errors import StageError
@@ -24,6 +27,12 @@ from pipelines.stages.environment import MEMBER_LIBRARIES
 from pipelines.stages.panel import load_panel
 
 FINAL = -1
+NATIVE: dict[str, type[FittedLightgbm] | type[FittedXgboost] | type[FittedLinear]] = {
+    "lightgbm": FittedLightgbm,
+    "xgboost": FittedXgboost,
+    "linear": FittedLinear,
+}
+"""The members that are also kept in their libraries' own formats; what is scored and served is the graph."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -102,8 +111,10 @@ def fit_job(config: RunConfig, panel_artefact: Artefact, window: Window, name: s
 
 
 def save_fitted(draft: Draft, fitted: FittedMember, facts: dict[str, Any]) -> None:
-    """Write a fitted member: its graph fragment, its record, and how it was fitted."""
+    """Write a fitted member: its graph fragment, its own format if it has one, its record, and how it was fitted."""
     part = fitted.part()
+    if isinstance(fitted, tuple(NATIVE.values())):
+        fitted.save(draft.folder)
     draft.bytes(f"{part.name}.onnx", part.model.SerializeToString(deterministic=True))
     about = {"name": part.name, "state": part.state, "record": fitted.record, "facts": facts}
     draft.json(part.name, about)
@@ -119,3 +130,16 @@ def load_part(artefact: Artefact, name: str) -> GraphPart:
 def load_record(artefact: Artefact, name: str) -> FitRecord:
     """What fitting left behind for people."""
     return msgspec.convert(artefact.json(name)["record"], FitRecord)
+
+
+def load_fitted(artefact: Artefact, name: str) -> FittedMember:
+    """A fitted member as its library reads it back: for questions about a fit, not for scores.
+
+    Raises
+    ------
+    StageError
+        If this member is kept as a graph only.
+    """
+    if name not in NATIVE:
+        raise StageError(f"{name} is kept as a graph only; {', '.join(NATIVE)} can be read back")
+    return NATIVE[name].load(artefact.path, load_record(artefact, name))
