@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -27,12 +29,13 @@ from pipelines.stages.environment import MEMBER_LIBRARIES
 from pipelines.stages.panel import load_panel
 
 FINAL = -1
-NATIVE: dict[str, type[FittedLightgbm] | type[FittedXgboost] | type[FittedLinear]] = {
-    "lightgbm": FittedLightgbm,
-    "xgboost": FittedXgboost,
-    "linear": FittedLinear,
-}
+SavedFit = FittedLightgbm | FittedXgboost | FittedLinear
+NATIVE: dict[str, type[SavedFit]] = {"lightgbm": FittedLightgbm, "xgboost": FittedXgboost, "linear": FittedLinear}
 """The members that are also kept in their libraries' own formats; what is scored and served is the graph."""
+
+LIBRARY = {"lstm": "torch", "lightgbm": "lightgbm", "xgboost": "xgboost", "linear": "sklearn.linear_model"}
+"""What a member imports when it is fitted."""
+_importing = threading.Lock()
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -64,6 +67,12 @@ def window_seed(config: RunConfig, name: str, window: Window) -> int:
     return int(np.random.SeedSequence([config.seed, order, window.index + 1]).generate_state(1)[0]) & 0x7FFFFFFF
 
 
+def import_library(name: str) -> None:
+    """Import a member's library, one at a time: members are fitted in threads, and scipy fails on a half-read torch."""
+    with _importing:
+        import_module(LIBRARY[name])
+
+
 def fit_member(
     config: RunConfig, panel: Panel, window: Window, name: str, progress: Progress
 ) -> tuple[FittedMember, dict[str, Any]]:
@@ -81,6 +90,7 @@ def fit_member(
             "shorten validation.train or the features' warm-up, or bring more data"
         )
     train, tail = purged_tail(panel.samples, candidates, config.validation.tail)
+    import_library(name)
     seed = window_seed(config, name, window)
     fitted = make_member(name, config.members[name]).fit(panel, train, tail, seed, progress)
     weight = panel.samples.weight
@@ -113,7 +123,7 @@ def fit_job(config: RunConfig, panel_artefact: Artefact, window: Window, name: s
 def save_fitted(draft: Draft, fitted: FittedMember, facts: dict[str, Any]) -> None:
     """Write a fitted member: its graph fragment, its own format if it has one, its record, and how it was fitted."""
     part = fitted.part()
-    if isinstance(fitted, tuple(NATIVE.values())):
+    if isinstance(fitted, SavedFit):
         fitted.save(draft.folder)
     draft.bytes(f"{part.name}.onnx", part.model.SerializeToString(deterministic=True))
     about = {"name": part.name, "state": part.state, "record": fitted.record, "facts": facts}
