@@ -99,6 +99,10 @@ class LaboratoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``groups`` and ``test_groups`` of combinatorial purged cross-validation (0 groups: none), whose ``members`` are by
     default all but the LSTM, which would take as long as all the rest; ``blocks`` of CSCV (even); ``draws`` of the
     bootstraps. ``costs`` are factors on all costs, ``latencies_ms`` between decision and venue.
+
+    ``importance``: whether the folds' trees and linear members are asked what they make of their features, on at most
+    ``importance_rows`` test rows of a fold, over ``importance_repeats`` permutations; ``importance_single_rows``: the
+    most training rows of a small tree for each feature by itself (0: none).
     """
 
     groups: int = 6
@@ -108,6 +112,10 @@ class LaboratoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     draws: int = 2000
     costs: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0)
     latencies_ms: tuple[float, ...] = (0.0, 50.0, 1_000.0, 10_000.0, 60_000.0)
+    importance: bool = True
+    importance_rows: int = 1000
+    importance_repeats: int = 2
+    importance_single_rows: int = 8000
 
     def __post_init__(self) -> None:
         if self.groups and not 1 <= self.test_groups < self.groups:
@@ -122,6 +130,14 @@ class LaboratoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"costs are {list(self.costs)}; each is a factor between 0 and 100")
         if any(not 0 <= one <= 60_000 for one in self.latencies_ms):
             raise ValueError(f"latencies_ms are {list(self.latencies_ms)}; each must lie between 0 and 60000")
+        if self.importance_rows < 100:
+            raise ValueError(f"importance_rows is {self.importance_rows}; fewer than 100 rows of a fold say nothing")
+        if not 1 <= self.importance_repeats <= 100:
+            raise ValueError(f"importance_repeats is {self.importance_repeats}; it must be from 1 to 100")
+        if self.importance_single_rows and self.importance_single_rows < 100:
+            raise ValueError(
+                f"importance_single_rows is {self.importance_single_rows}; it must be 0 (none) or at least 100"
+            )
 
 
 class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

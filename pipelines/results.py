@@ -17,6 +17,7 @@ from pipelines.arrays_json import read_document, write_document
 from pipelines.estimate import Estimate as Estimate
 from pipelines.estimate import Number as Number
 from pipelines.estimate import is_known as is_known
+from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
 from pipelines.ledger.summary import TrialSummary
 
@@ -302,6 +303,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     reliability: tuple[Reliability, ...] = ()
     learning_curves: tuple[LearningCurve, ...] = ()
     importances: tuple[Importance, ...] = ()
+    importance_study: ImportanceStudy | None = None
     weights: dict[str, float] = {}
     backtest: Backtest | None = None
     paper: PaperRun | None = None

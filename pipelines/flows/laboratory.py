@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -16,6 +16,7 @@ from models.ensemble import Combination, compared_folds
 from models.statistics.trials import effective_trials
 from pipelines.config import RunConfig
 from pipelines.flows.jobs import Scheduler
+from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
 from pipelines.ledger.count import aligned, distinct, overlapping
 from pipelines.ledger.guard import summarise
@@ -27,6 +28,7 @@ from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import Artefact
 from pipelines.stages.evaluate import Compared
 from pipelines.stages.fit import Window
+from pipelines.stages.importance import importance_jobs, joined_studies, load_study
 from pipelines.stages.judgement import judge
 from pipelines.stages.paths import paths_job, split_jobs
 from pipelines.stages.regimes import regimes
@@ -82,6 +84,21 @@ def examine(
     if paths is None:
         parts["paths"].skip()
     return Examined(strategies, paths)
+
+
+def study_features(
+    config: RunConfig,
+    panel: Artefact,
+    windows: Sequence[Window],
+    fits: Sequence[Mapping[str, Artefact]],
+    jobs: Scheduler,
+    progress: Stage,
+) -> ImportanceStudy | None:
+    """What the fits make of their features, member beside member; None if the configuration has it off."""
+    wanted = importance_jobs(config, panel, windows, fits)
+    parts = progress.plan({one.title: 1.0 for one in wanted})
+    pending = [jobs.submit(one, parts[one.title]) for one in wanted]
+    return joined_studies([load_study(one.result()) for one in pending])
 
 
 def clustered(returns: Floats) -> float:

@@ -19,7 +19,7 @@ from models.bundle.bundle import Bundle
 from pipelines.config import RunConfig
 from pipelines.flows.folds import fit_all, next_combination, score_all
 from pipelines.flows.jobs import Scheduler
-from pipelines.flows.laboratory import count_trials, examine, judge_all
+from pipelines.flows.laboratory import count_trials, examine, judge_all, study_features
 from pipelines.flows.progress_artifact import shown_progress
 from pipelines.flows.release import register, track_and_mirror, trade_on_paper, write_html
 from pipelines.flows.retries import RETRIES
@@ -54,6 +54,7 @@ RESEARCH = {
     "bundle": 10,
     "backtest": 10,
     "laboratory": 80,
+    "importance": 10,
 }
 RELEASE = {"paper": 25, "report": 15, "tracking": 25}
 """Rough seconds of each stage on two cores, for the progress display."""
@@ -179,6 +180,12 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
     laboratory = judge_all(config, panel, windows, compared, examined, trials, others)
     laps.over("laboratory", stages["laboratory"])
 
+    study = study_features(config, panel_artefact, windows, fits, jobs, stages["importance"])
+    if study is None:
+        stages["importance"].skip("off")
+    else:
+        laps.over("importance", stages["importance"])
+
     result = compose_result(
         config=config,
         command=run.command,
@@ -196,6 +203,7 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         stages=tuple(laps.stages),
         trials=trials,
         laboratory=laboratory,
+        importance_study=study,
         run_id=trial.run,
         created=trial.created,
     )

@@ -19,6 +19,7 @@ FILES_OF_PIPELINES = (
     "config_check",
     "errors",
     "estimate",
+    "importances",
     "laboratory",
     "ledger/chain",
     "ledger/errors",

@@ -20,6 +20,7 @@ from models.ensemble import Combination
 from models.weights import effective_rows
 from pipelines import results
 from pipelines.config import RunConfig
+from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
 from pipelines.ledger.summary import TrialSummary
 from pipelines.stages.artefacts import ROOT, Artefact
@@ -110,6 +111,7 @@ def compose_result(
     stages: tuple[results.Stage, ...],
     trials: TrialSummary,
     laboratory: Laboratory,
+    importance_study: ImportanceStudy | None,
     run_id: str,
     created: int,
 ) -> results.RunResult:
@@ -144,6 +146,7 @@ def compose_result(
         reliability=reliabilities(compared),
         learning_curves=curves,
         importances=importances,
+        importance_study=importance_study,
         weights=dict(zip(config.members, weights, strict=False)),
         backtest=backtest,
         certificate=found.manifest.certificate,
