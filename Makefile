@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS = 120
 
-.PHONY: help chosen setup setup-dev setup-serve demo check test test-long coverage bench lock clean
+.PHONY: help chosen setup setup-dev setup-serve services demo check test test-long coverage bench lock clean
 
 # Which build of torch and XGBoost: LOCK=… if given, else what the environment holds, else CUDA where a GPU answers.
 # The environment remembers in .build; one made before that file was is known by its stamp.
@@ -69,6 +69,9 @@ chosen:
 setup: chosen $(VENV)/.installed-$(LOCK) $(VENV)/.installed-demo-data ## Install the research environment
 setup-dev: chosen $(VENV)/.installed-$(DEV_LOCK) $(VENV)/.installed-demo-data ## Install what tests and checks need
 setup-serve: $(VENV)/.installed-serve ## Install the small environment of the live process
+
+services: ## Install the servers that some tests start on loopback (Debian, as root)
+	@scripts/services.sh
 
 demo: setup ## The whole road on embedded data: train, certify, register, backtest, trade on paper
 	$(BIN)/bot4 demo
