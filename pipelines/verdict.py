@@ -1,13 +1,28 @@
-"""What the numbers support, in words: computed from the confidence intervals and from nothing else."""
+"""What the numbers support, in words: computed from confidence intervals and the count of trials, and nothing else.
+
+An interval is of one run alone. Whoever looks at many runs and keeps the best will find intervals above zero where
+there is nothing, so profit is supported only after everything that the ledger knows was tried on the same data is
+counted.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from market.time import format_time
+from pipelines.laboratory import Deflated, Laboratory, Overfitting, Paths
 from pipelines.results import ENSEMBLE, Estimate, Number, PairedDifference, RunResult, Span, is_known
 
 UNKNOWN = "–"
+CONFIDENT = 0.95
+"""The least deflated Sharpe probability that supports profit."""
+COIN = 0.5
+"""Probability of backtest overfitting above which choosing by past performance is worse than a coin."""
+FEW_DAYS = 100
+"""Days with a result below which the normal approximation of a Sharpe ratio's interval is a rough guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +34,8 @@ class Verdict:
     prediction_supported
         The interval of the ensemble's information gain lies above zero.
     profit_supported
-        The interval of the out-of-sample net Sharpe ratio lies above zero.
+        The interval of the out-of-sample net Sharpe ratio lies above zero, the deflated Sharpe probability is at least
+        `CONFIDENT`, and the ledger of trials was whole.
     better_members
         Single predictors whose log loss is lower than the ensemble's by more than chance explains.
     worse_members
@@ -179,11 +195,105 @@ def _evidence_sentence(result: RunResult, gain: Estimate) -> str:
         f"All predictors are compared on {result.comparison_rows:,} decisions, which overlap and move together so much "
         f"that they carry the information of about {result.comparison_effective:,.0f} independent ones"
     )
-    tried = "Nothing here is corrected for the number of configurations tried."
+    tried = "Intervals are of this run alone; only the judgement of profit counts what else was tried."
     if gain.bounds is None:
         return f"{text}. {tried}"
     half = (gain.bounds[1] - gain.bounds[0]) / 2
     return f"{text}; an information gain much below {number(half, 5)} nats could not be seen in them. {tried}"
+
+
+def laboratory_deflated(result: RunResult) -> Deflated:
+    """The deflated Sharpe ratio; unknown where the run has no laboratory."""
+    return result.laboratory.deflated if result.laboratory else Deflated(None, None, None, None, None)
+
+
+def deflated_sentence(result: RunResult) -> str:
+    """What the deflated Sharpe ratio says, in one plain sentence."""
+    found, effective = laboratory_deflated(result), result.trials.effective
+    if found.deflated is None or found.luck is None:
+        return "There is no Sharpe ratio to judge against these trials, so no profit is supported."
+    enough = found.deflated >= CONFIDENT
+    needed = "enough" if enough else "too little"
+    if found.luck <= 0:
+        return (
+            "Nothing is deducted for choosing, because the ledger knows of nothing different to choose from: the "
+            f"probability that the true Sharpe ratio is above 0 is {percent(found.deflated)}, {needed} where "
+            f"{percent(CONFIDENT, 0)} are asked for."
+        )
+    return (
+        f"The best of {number(effective, 1)} independent strategies without any edge is expected to show an annual "
+        f"Sharpe ratio of {number(found.luck, 2, signed=True)} by luck; the probability that this one's true ratio is "
+        f"above that is {percent(found.deflated)}, {needed} where {percent(CONFIDENT, 0)} are asked for."
+    )
+
+
+def _trials_sentence(result: RunResult) -> str:
+    count = f"{result.trials.sentence}."
+    if not result.trials.verified:
+        return (
+            f"{count} THE LEDGER OF TRIALS IS NOT WHOLE: no count from it can be trusted, so no profit is supported, "
+            "whatever the ratios say."
+        )
+    return f"{count} {deflated_sentence(result)}"
+
+
+def active_days(returns: NDArray[np.float64]) -> int:
+    """On how many days a strategy's wealth changed."""
+    return int(np.count_nonzero(returns))
+
+
+def few_days_sentence(result: RunResult) -> str:
+    """On how few days the strategy's Sharpe ratio rests; empty if there are enough."""
+    found = [one for one in result.laboratory.strategies if one.name == ENSEMBLE] if result.laboratory else []
+    if not found:
+        return ""
+    active, days = active_days(found[0].returns), len(found[0].returns)
+    if not 0 < active < FEW_DAYS:
+        return ""
+    return (
+        f"The strategy's wealth changed on only {active:,} of {days:,} days; the interval of its Sharpe ratio is a "
+        f"normal approximation that needs {FEW_DAYS} or more, so it is a rough guess."
+    )
+
+
+def overfitted(laboratory: Laboratory | None) -> tuple[Overfitting, ...]:
+    """The sets of strategies among which the best of the past does worse than a coin."""
+    found = laboratory.overfitting if laboratory else ()
+    return tuple(one for one in found if one.probability is not None and one.probability > COIN)
+
+
+def _overfitting_sentence(result: RunResult) -> str:
+    found = overfitted(result.laboratory)
+    if not found:
+        return ""
+    sets = "; ".join(f"{one.among}, {percent(one.probability)}" for one in found)
+    return (
+        "Choosing among these by past performance is worse than a coin: the probability that the best of one half of "
+        f"the days is at or below the median in the other half is above 50 % ({sets})."
+    )
+
+
+def singled_out(laboratory: Laboratory | None) -> dict[str, tuple[str, ...]]:
+    """Benchmark to the single predictors that Romano and Wolf's stepdown finds better, where there are any."""
+    found = laboratory.snooping if laboratory else ()
+    alone = {one.benchmark: tuple(name for name in one.superior if name != ENSEMBLE) for one in found}
+    return {benchmark: names for benchmark, names in alone.items() if names}
+
+
+def _singled_out_sentence(result: RunResult) -> str:
+    found = singled_out(result.laboratory)
+    if not found:
+        return ""
+    texts = "; ".join(f"{listed(names)}, better than {benchmark}" for benchmark, names in found.items())
+    return (
+        f"Traded alone, and allowing for all predictors that were looked at, these stand out at 5 %: {texts}. "
+        "Trials in the ledger are not counted in that."
+    )
+
+
+def path_sharpes(paths: Paths | None) -> tuple[float, ...]:
+    """The annual Sharpe ratios of the paths that have one, from the least to the greatest."""
+    return tuple(sorted(one.sharpe.value for one in paths.paths if one.sharpe.value is not None)) if paths else ()
 
 
 def _funding_sentence(result: RunResult) -> str:
@@ -218,17 +328,33 @@ def _headline(prediction: bool, profit: bool) -> str:
     return f"{nothing}."
 
 
+def profitable(result: RunResult) -> bool:
+    """Whether profit is supported: by the interval, and after every trial in a whole ledger is counted."""
+    deflated = laboratory_deflated(result).deflated
+    return (
+        result.backtest is not None
+        and result.backtest.net_performance.sharpe_annual.above_zero
+        and deflated is not None
+        and deflated >= CONFIDENT
+        and result.trials.verified
+    )
+
+
 def verdict(result: RunResult) -> Verdict:
-    """What a run's statistics support, computed from its intervals."""
+    """What a run's statistics support, computed from its intervals and the trials that touched its data."""
     gain = information_gain(result)
     differences = _log_loss_differences(result)
     better = tuple(found.other for found in differences if found.difference.below_zero)
     worse = tuple(found.other for found in differences if found.difference.above_zero)
     undecided = tuple(found.other for found in differences if found.other not in better + worse)
-    profit = result.backtest is not None and result.backtest.net_performance.sharpe_annual.above_zero
+    profit = profitable(result)
     sentences = (
         _prediction_sentence(gain),
         _profit_sentence(result),
+        few_days_sentence(result),
+        _trials_sentence(result),
+        _overfitting_sentence(result),
+        _singled_out_sentence(result),
         _funding_sentence(result),
         _hold_sentence(result),
         _member_sentence(better, worse, undecided),

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from matplotlib.figure import Figure
 
 from pipelines.figures.equity import equity
 from pipelines.figures.folds import timeline
 from pipelines.figures.gain import gain_by_fold, gain_intervals
 from pipelines.figures.importance import importance
+from pipelines.figures.laboratory import laboratory_pictures
 from pipelines.figures.learning import learning
+from pipelines.figures.picture import Picture
 from pipelines.figures.reliability import reliability
 from pipelines.results import RunResult
 
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure with its caption."""
-
-    name: str
-    caption: str
-    figure: Figure
+__all__ = ["Picture", "gallery"]
 
 
 def folds_caption(result: RunResult) -> str:
@@ -89,4 +82,5 @@ def gallery(result: RunResult) -> dict[str, Picture]:
     if result.paper is not None and len(result.paper.backtest.net.equity):
         text = "The untouched last stretch, traded on paper by the serving loop; panels as above."
         add("paper", text, equity(result.paper.backtest))
+    pictures += laboratory_pictures(result)
     return {picture.name: picture for picture in pictures}

@@ -268,5 +268,5 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
         },
         bundle=BundleInfo("artificial", 3, "b0b0" * 16, "store/bundles/b0b0", ("challenger",)),
         trials=trials,
-        laboratory=make_laboratory(np.random.default_rng(seed), trials, BEGIN + 240 * DAY, drift=drift),
+        laboratory=make_laboratory(np.random.default_rng(seed), trials, BEGIN + 240 * DAY, drift=drift * DAY / STEP),
     )

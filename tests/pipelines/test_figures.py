@@ -21,7 +21,8 @@ from pipelines.results import LearningCurve, Reliability
 from tests.pipelines.factory import ROLES, STEP, make_result
 
 RESULT = make_result()
-NAMES = ("gain", "folds", "gain_by_fold", "reliability", "learning", "importance", "equity", "paper")
+LABORATORY = ("strategies", "paths", "overfitting", "sensitivity", "regimes")
+NAMES = ("gain", "folds", "gain_by_fold", "reliability", "learning", "importance", "equity", "paper", *LABORATORY)
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +53,21 @@ def test_figures_are_well_formed_and_reproducible(pictures, drawings, again, nam
 
 def test_figures_show_the_data(drawings):
     other = gallery(make_result(seed=2))
-    for name in set(NAMES) - {"folds"}:
+    for name in set(NAMES) - {"folds", "sensitivity", "regimes"}:
         assert svg(other[name].figure) != drawings[name], name
 
 
 def test_a_bare_result_has_no_figures():
     bare = msgspec.structs.replace(
-        RESULT, predictors=(), folds=(), reliability=(), learning_curves=(), importances=(), backtest=None, paper=None
+        RESULT,
+        predictors=(),
+        folds=(),
+        reliability=(),
+        learning_curves=(),
+        importances=(),
+        backtest=None,
+        paper=None,
+        laboratory=None,
     )
     assert gallery(bare) == {}
 
