@@ -1,8 +1,9 @@
 """The gates of promotion: what must hold before an alias points to a model, each with a verdict in words.
 
 Every alias needs a model that is whole and computes on this machine what it computed when it was made. The
-champion, which trades, needs evidence besides: the untouched stretch traded on paper with no byte different, and
-intervals that support its predictions and its profit. A gate that cannot be judged has not been passed.
+champion, which trades, needs evidence besides: the untouched stretch traded on paper with no byte different,
+intervals that support its predictions and its profit, and a profit that is left when every trial in a whole ledger is
+counted. A gate that cannot be judged has not been passed.
 """
 
 from __future__ import annotations
@@ -14,9 +15,21 @@ from models.bundle.errors import BundleError
 from models.bundle.golden import self_test
 from models.bundle.store import Verdict
 from pipelines.results import RESULT_FILE, RunResult
-from pipelines.verdict import information_gain, interval, listed, verdict
+from pipelines.verdict import (
+    COIN,
+    CONFIDENT,
+    information_gain,
+    interval,
+    laboratory_deflated,
+    listed,
+    number,
+    overfitted,
+    percent,
+    verdict,
+)
 
 CHAMPION = "champion"
+NO_LABORATORY = "the run has no laboratory: nothing was traded that could be judged"
 NO_RUN = "the workspace has no run that made this bundle, so there is no evidence to judge"
 
 
@@ -59,14 +72,52 @@ def members_gate(result: RunResult) -> Verdict:
 
 
 def profit_gate(result: RunResult) -> Verdict:
-    """The interval of the out-of-sample net Sharpe ratio lies above zero."""
+    """The interval of the out-of-sample net Sharpe ratio lies above zero; the trials have gates of their own."""
     if result.backtest is None:
         return Verdict("profit", False, "the run has no backtest")
-    text = interval(result.backtest.net_performance.sharpe_annual, 2, signed=True)
-    return Verdict("profit", verdict(result).profit_supported, f"net annual Sharpe ratio {text}")
+    sharpe = result.backtest.net_performance.sharpe_annual
+    return Verdict("profit", sharpe.above_zero, f"net annual Sharpe ratio {interval(sharpe, 2, signed=True)}")
 
 
-EVIDENCE = (parity_gate, prediction_gate, members_gate, profit_gate)
+def trials_gate(result: RunResult) -> Verdict:
+    """The ledger was whole when the trials were counted."""
+    return Verdict("trials", result.trials.verified, result.trials.sentence)
+
+
+def deflated_gate(result: RunResult) -> Verdict:
+    """The Sharpe ratio is above what the best of all trials would reach by luck, at 95 %."""
+    found = laboratory_deflated(result)
+    if found.deflated is None:
+        why = "the strategy has no Sharpe ratio" if result.laboratory else NO_LABORATORY
+        return Verdict("deflated Sharpe", False, why)
+    luck = number(found.luck, 2, signed=True)
+    reason = (
+        f"the true ratio is above the luck of all trials, {luck} a year, with probability {percent(found.deflated)}"
+    )
+    return Verdict("deflated Sharpe", found.deflated >= CONFIDENT, f"{reason}; {percent(CONFIDENT, 0)} needed")
+
+
+def overfitting_gate(result: RunResult) -> Verdict:
+    """Choosing by past performance, among the run's predictors or the ledger's trials, is no worse than a coin."""
+    if result.laboratory is None:
+        return Verdict("overfitting", False, NO_LABORATORY)
+    found = [one for one in result.laboratory.overfitting if one.probability is not None]
+    if not found:
+        return Verdict("overfitting", False, "too few days or strategies to judge how the best of the past goes on")
+    texts = "; ".join(f"{percent(one.probability)} among {one.among}" for one in found)
+    passed = not overfitted(result.laboratory)
+    return Verdict("overfitting", passed, f"probability of overfitting {texts}; at most {percent(COIN, 0)} allowed")
+
+
+EVIDENCE = (
+    parity_gate,
+    prediction_gate,
+    members_gate,
+    profit_gate,
+    trials_gate,
+    deflated_gate,
+    overfitting_gate,
+)
 
 
 def verdicts(bundle: Bundle, alias: str, result: RunResult | None) -> tuple[Verdict, ...]:

@@ -11,6 +11,17 @@ from tests.pipelines.tiny_bundle import with_bundle, write_bundle
 
 GOOD = make_result(edge=0.4, drift=4e-4)
 BAD = make_result(edge=0.0)
+ALL = [
+    "certificate",
+    "golden rows",
+    "parity",
+    "prediction",
+    "members",
+    "profit",
+    "trials",
+    "deflated Sharpe",
+    "overfitting",
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +38,49 @@ def failed(verdicts):
 def test_a_supported_edge_passes_every_gate(bundle):
     found = gates.verdicts(bundle, "champion", GOOD)
     assert failed(found) == set()
-    assert [one.gate for one in found] == ["certificate", "golden rows", "parity", "prediction", "members", "profit"]
+    assert [one.gate for one in found] == ALL
     assert all(one.reason for one in found)
 
 
 def test_no_edge_fails_prediction_and_profit_only(bundle):
-    assert failed(gates.verdicts(bundle, "champion", BAD)) == {"prediction", "profit"}
+    assert failed(gates.verdicts(bundle, "champion", BAD)) == {"prediction", "profit", "deflated Sharpe"}
+
+
+def changed(result, **laboratory):
+    return msgspec.structs.replace(result, laboratory=msgspec.structs.replace(result.laboratory, **laboratory))
+
+
+def test_a_ledger_that_is_not_whole_makes_no_champion(bundle):
+    trials = msgspec.structs.replace(GOOD.trials, problem="row 7 was changed")
+    found = gates.verdicts(bundle, "champion", msgspec.structs.replace(GOOD, trials=trials))
+    assert failed(found) == {"trials"}
+    assert "row 7 was changed" in next(one.reason for one in found if one.gate == "trials")
+
+
+@pytest.mark.parametrize(("probability", "passes"), [(0.95, True), (0.9499, False), (None, False)])
+def test_the_deflated_sharpe_must_reach_95_per_cent(bundle, probability, passes):
+    deflated = msgspec.structs.replace(GOOD.laboratory.deflated, deflated=probability)
+    found = failed(gates.verdicts(bundle, "champion", changed(GOOD, deflated=deflated)))
+    assert found == (set() if passes else {"deflated Sharpe"})
+
+
+@pytest.mark.parametrize(("probability", "passes"), [(0.5, True), (0.501, False)])
+@pytest.mark.parametrize("which", [0, 1])
+def test_choosing_must_be_no_worse_than_a_coin_in_any_set(bundle, which, probability, passes):
+    sets = list(GOOD.laboratory.overfitting)
+    sets[which] = msgspec.structs.replace(sets[which], probability=probability)
+    found = failed(gates.verdicts(bundle, "champion", changed(GOOD, overfitting=tuple(sets))))
+    assert found == (set() if passes else {"overfitting"})
+
+
+def test_overfitting_that_could_not_be_judged_has_not_been_passed(bundle):
+    assert failed(gates.verdicts(bundle, "champion", changed(GOOD, overfitting=()))) == {"overfitting"}
+
+
+def test_a_run_without_laboratory_is_refused_and_told_why(bundle):
+    found = gates.verdicts(bundle, "champion", msgspec.structs.replace(GOOD, laboratory=None))
+    assert failed(found) == {"deflated Sharpe", "overfitting"}
+    assert all("no laboratory" in one.reason for one in found if not one.passed)
 
 
 def test_a_challenger_needs_no_evidence_but_a_whole_bundle(bundle):
