@@ -31,8 +31,9 @@ def run(path: Path, workspace: Workspace, command: str) -> None:
 
 
 def summary(result: RunResult) -> str:
-    """The verdict, every predictor, the backtest and the parity, on a terminal."""
+    """The verdict, every predictor, the backtest, the laboratory and the parity, on a terminal."""
     from pipelines.commands.options import table
+    from pipelines.report.laboratory import laboratory_lines
     from pipelines.report.view import performance_rows
     from pipelines.verdict import interval, verdict
 
@@ -44,6 +45,7 @@ def summary(result: RunResult) -> str:
     lines = [said.headline, "", *said.sentences, "", table(("out of fold", "AUC", "information gain, nats"), rows)]
     if result.backtest is not None:
         lines += ["", table(("backtest", "after costs", "before costs"), performance_rows(result.backtest))]
+    lines += ["", table(("laboratory", ""), laboratory_lines(result))]
     if result.paper is not None:
         rows = [(one.what, f"{one.equal:,}", f"{one.rows:,}") for one in result.paper.parity]
         lines += ["", table(("live on paper", "equal in every byte", "of"), rows)]

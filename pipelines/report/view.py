@@ -12,8 +12,19 @@ import msgspec
 from market.time import DAY, HOUR, SECOND, format_time
 from pipelines.figures.gallery import Picture, gallery
 from pipelines.figures.style import house_order, svg
+from pipelines.report.laboratory import laboratory_view
 from pipelines.results import METRICS, Backtest, Estimate, Fold, Number, Performance, Predictor, RunResult, Span
-from pipelines.verdict import day, information_gain, interval, number, percent, period, verdict
+from pipelines.verdict import (
+    CONFIDENT,
+    day,
+    information_gain,
+    interval,
+    laboratory_deflated,
+    number,
+    percent,
+    period,
+    verdict,
+)
 
 STYLE = Path(__file__).parent / "templates" / "style.css"
 DIGITS = {"information_gain": 5, "log_loss": 4, "brier": 4}
@@ -172,6 +183,7 @@ def tiles(result: RunResult) -> list[tuple[str, str, str]]:
         sharpe = net.sharpe_annual
         text = _between(sharpe, 2, f"out of sample, after costs; {level}")
         found.append(("Net annual Sharpe", number(sharpe.value, 2, signed=True), text))
+        found += _deflated_tile(result)
         text = f"out of sample, {period(result.backtest.stretch)}, after costs; drawdown {percent(net.max_drawdown)}"
         found.append(("Net return", percent(net.total_return, signed=True), text))
     if result.paper is not None:
@@ -180,6 +192,15 @@ def tiles(result: RunResult) -> list[tuple[str, str, str]]:
         stretch = period(result.paper.backtest.stretch)
         found.append(("Paper return", returned, f"untouched stretch, {stretch}, after costs; {text}"))
     return found
+
+
+def _deflated_tile(result: RunResult) -> list[tuple[str, str, str]]:
+    value = laboratory_deflated(result).deflated
+    if value is None:
+        return []
+    trials = f"{result.trials.distinct:,} {'trial' if result.trials.distinct == 1 else 'trials'} counted"
+    text = f"probability that the true ratio is above the luck of all trials; {trials}, {percent(CONFIDENT, 0)} needed"
+    return [("Deflated Sharpe", percent(value), text)]
 
 
 def _between(estimate: Estimate, digits: int, level: str, unit: str = "") -> str:
@@ -286,6 +307,7 @@ def view(result: RunResult) -> Row:
         "fold_predictors": house_order(name for fold in result.folds for name in fold.scores),
         "backtest": performance_rows(result.backtest) if result.backtest else [],
         "backtest_facts": trading_facts(result.backtest) if result.backtest else "",
+        "laboratory_rows": laboratory_view(result),
         "paper_facts": trading_facts(result.paper.backtest) if result.paper else "",
         "references": reference_rows(result.backtest) if result.backtest else [],
         "paper": performance_rows(result.paper.backtest) if result.paper else [],
