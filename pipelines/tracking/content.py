@@ -198,7 +198,7 @@ def predictor_table(result: RunResult) -> Table:
         for predictor in result.predictors
         for metric, one in predictor.scores.items()
     ]
-    return _table(("predictor", "role", "metric", "value", "low", "high"), rows)
+    return table(("predictor", "role", "metric", "value", "low", "high"), rows)
 
 
 def fold_table(result: RunResult) -> Table:
@@ -209,7 +209,7 @@ def fold_table(result: RunResult) -> Table:
         for predictor, scores in fold.scores.items()
         for metric, value in scores.items()
     ]
-    return _table(("fold", "test_start", "test_end", "predictor", "metric", "value"), rows)
+    return table(("fold", "test_start", "test_end", "predictor", "metric", "value"), rows)
 
 
 def data_table(result: RunResult) -> Table:
@@ -218,8 +218,9 @@ def data_table(result: RunResult) -> Table:
         (one.symbol, one.venue, one.interval, one.rows, format_time(one.start), format_time(one.end), one.fingerprint)
         for one in result.data
     ]
-    return _table(("symbol", "venue", "interval", "rows", "start", "end", "fingerprint"), rows)
+    return table(("symbol", "venue", "interval", "rows", "start", "end", "fingerprint"), rows)
 
 
-def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+def table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+    """Rows as MLflow's columns."""
     return {name: [row[column] for row in rows] for column, name in enumerate(names)}

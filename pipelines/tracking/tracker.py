@@ -31,6 +31,7 @@ from pipelines.tracking.content import (
     tags,
 )
 from pipelines.tracking.datasets import dataset
+from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables, laboratory_tags, trial_metrics
 from pipelines.tracking.registry import Registry
 from pipelines.workspace import Workspace
 
@@ -145,11 +146,11 @@ class TrackedRun:
     def result(self, result: RunResult) -> None:
         """Everything in a result: parameters, tags, data, folds, metrics, curves, figures and tables."""
         self.parameters(result.config)
-        self.tags(tags(result))
+        self.tags(tags(result) | laboratory_tags(result))
         self.datasets(result.data)
         for fold in result.folds:
             self.fold(fold, result.config)
-        self.metrics(run_metrics(result))
+        self.metrics(run_metrics(result) | trial_metrics(result) | laboratory_metrics(result))
         for curve in result.learning_curves:
             self.curve(curve_name(curve), curve.values.tolist(), curve.first)
         for picture in gallery(result).values():
@@ -157,6 +158,8 @@ class TrackedRun:
         self.table("predictors", predictor_table(result))
         self.table("folds", fold_table(result))
         self.table("data", data_table(result))
+        for name, columns in laboratory_tables(result).items():
+            self.table(name, columns)
 
     def parameters(self, config: Mapping[str, Any]) -> None:
         """A configuration, flattened."""

@@ -12,6 +12,7 @@ from pipelines.errors import PipelineError
 from pipelines.report.write import write_report
 from pipelines.results import METRICS
 from pipelines.tracking.content import curve_name, fold_parameters, parameters
+from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables, laboratory_tags, trial_metrics
 from pipelines.tracking.mirror import mirror
 from pipelines.tracking.tracker import Tracker
 from pipelines.verdict import verdict
@@ -177,6 +178,67 @@ def test_figures_tables_and_report_are_artefacts(client, tracked):
     assert len(rows) == len(ROLES) * len(METRICS)
     (chosen,) = [row for row in rows if (row["predictor"], row["metric"]) == ("lstm", "auc")]
     assert chosen["value"] == pytest.approx(result.predictor("lstm").scores["auc"].value)
+
+
+def test_the_laboratory_is_there_by_name(seen, tracked):
+    result, metrics = tracked[1], seen.data.metrics
+    lab, sharpes = result.laboratory, sorted(one.sharpe.value for one in result.laboratory.paths.paths)
+    expected = {
+        "trials/records": 15,
+        "trials/distinct": 12,
+        "trials/effective": 4.5,
+        "trials/unfinished": 0,
+        "trials/ledger_verified": 1,
+        "lab/psr": lab.deflated.probabilistic,
+        "lab/dsr": lab.deflated.deflated,
+        "lab/dsr_all_trials": lab.deflated.by_all,
+        "lab/pbo": lab.overfitting[0].probability,
+        "lab/pbo_trials": lab.overfitting[1].probability,
+        "lab/cpcv_sharpe_median": sharpes[2],
+        "lab/cpcv_sharpe_min": sharpes[0],
+        "lab/cpcv_sharpe_max": sharpes[-1],
+        "lab/cpcv_information_gain_median": 0.006,
+        "lab/spa_cash": lab.snooping[0].spa,
+        "lab/spa_buy_and_hold": lab.snooping[1].spa,
+        "lab/reality_check_linear": lab.snooping[2].reality_check,
+        "lab/strategy/xgboost/sharpe_annual/low": lab.strategies[2].sharpe.low,
+    }
+    assert {name: metrics[name] for name in expected} == pytest.approx(expected)
+    assert expected["lab/pbo"] != expected["lab/pbo_trials"]
+    assert seen.data.tags["bot4.trials"] == result.trials.sentence
+    assert seen.data.tags["bot4.ledger"] == "verified"
+    assert seen.data.tags["bot4.profit_supported"] == "false"
+
+
+def test_the_laboratorys_tables_and_figures_are_artefacts(client, tracked):
+    _, result, run = tracked
+    figures = {one.path for one in client.list_artifacts(run.run_id, "figures")}
+    assert {
+        f"figures/{name}.png" for name in ("strategies", "paths", "overfitting", "sensitivity", "regimes")
+    } <= figures
+    lab = result.laboratory
+    rows = {
+        "strategies": len(lab.strategies),
+        "paths": 5,
+        "overfitting": 2,
+        "snooping": 3,
+        "sensitivities": 9,
+        "regimes": 18,
+    }
+    for name, count in rows.items():
+        table = json.loads(Path(client.download_artifacts(run.run_id, f"tables/{name}.json")).read_text())
+        assert len(table["data"]) == count, name
+        assert all(len(row) == len(table["columns"]) for row in table["data"])
+
+
+def test_a_broken_ledger_and_a_run_without_laboratory_are_tracked_as_such():
+    result = make_result()
+    trials = msgspec.structs.replace(result.trials, problem="row 2 was changed")
+    bare = msgspec.structs.replace(result, laboratory=None, trials=trials)
+    assert laboratory_metrics(bare) == {}
+    assert laboratory_tables(bare) == {}
+    assert laboratory_tags(bare)["bot4.ledger"] == "NOT WHOLE: row 2 was changed"
+    assert trial_metrics(bare)["trials/ledger_verified"] == 0
 
 
 def test_the_bundle_is_the_runs_model_and_a_registered_version(client, tracked, seen, bundle):

@@ -1,0 +1,170 @@
+"""What the laboratory becomes in MLflow: metrics under ``trials/`` and ``lab/``, tables, tags."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from pipelines.laboratory import Laboratory
+from pipelines.results import Estimate, Number, RunResult
+from pipelines.stages.judgement import PREDICTORS
+from pipelines.tracking.content import Metrics, Table, known, metric_name, table
+from pipelines.verdict import path_sharpes, verdict
+
+TRIALS = "trials"
+
+
+def estimated(name: str, found: Estimate) -> dict[str, Number]:
+    """A value with its interval, as ``name``, ``name/low`` and ``name/high``."""
+    return {name: found.value, f"{name}/low": found.low, f"{name}/high": found.high}
+
+
+def trial_metrics(result: RunResult) -> Metrics:
+    """``trials/…``: what the ledger counted."""
+    trials = result.trials
+    return known(
+        {
+            "trials/records": trials.records,
+            "trials/distinct": trials.distinct,
+            "trials/effective": trials.effective,
+            "trials/unfinished": trials.unfinished,
+            "trials/sharpe_variance": trials.sharpe_variance,
+            "trials/ledger_verified": float(trials.verified),
+        }
+    )
+
+
+def laboratory_metrics(result: RunResult) -> Metrics:
+    """``lab/…``: the deflated ratio, paths, overfitting, snooping and every predictor's trading."""
+    found = result.laboratory
+    if found is None:
+        return {}
+    values: dict[str, Number] = {
+        "lab/psr": found.deflated.probabilistic,
+        "lab/dsr": found.deflated.deflated,
+        "lab/dsr_all_trials": found.deflated.by_all,
+        "lab/luck": found.deflated.luck,
+        "lab/luck_spread": found.deflated.spread,
+    }
+    for one in found.overfitting:
+        name = "lab/pbo" if one.among == PREDICTORS else "lab/pbo_trials"
+        values |= {name: one.probability, f"{name}_loss": one.loss_probability}
+    for test in found.snooping:
+        values |= {
+            metric_name("lab", f"spa_{test.benchmark}"): test.spa,
+            metric_name("lab", f"reality_check_{test.benchmark}"): test.reality_check,
+            metric_name("lab", f"singled_out_{test.benchmark}"): float(len(test.superior)),
+        }
+    for strategy in found.strategies:
+        values[metric_name("lab", "strategy", strategy.name, "total_return")] = strategy.total_return
+        values |= estimated(metric_name("lab", "strategy", strategy.name, "sharpe_annual"), strategy.sharpe)
+    return known(values | path_values(found))
+
+
+def path_values(found: Laboratory) -> dict[str, Number]:
+    """``lab/cpcv_…``: how far the combinatorial paths spread."""
+    if found.paths is None:
+        return {}
+    gains = sorted(one for one in found.paths.information_gain if one is not None)
+    spreads = (("cpcv_sharpe", path_sharpes(found.paths)), ("cpcv_information_gain", tuple(gains)))
+    return {
+        f"lab/{name}_{which}": value
+        for name, values in spreads
+        if values
+        for which, value in (("median", median(values)), ("min", values[0]), ("max", values[-1]))
+    }
+
+
+def laboratory_tags(result: RunResult) -> dict[str, str]:
+    """What people filter and read runs by."""
+    said = verdict(result)
+    return {
+        "bot4.trials": result.trials.sentence,
+        "bot4.ledger": "verified" if result.trials.verified else f"NOT WHOLE: {result.trials.problem}",
+        "bot4.prediction_supported": str(said.prediction_supported).lower(),
+        "bot4.profit_supported": str(said.profit_supported).lower(),
+    }
+
+
+def laboratory_tables(result: RunResult) -> dict[str, Table]:
+    """Every table of the laboratory by name; none is empty."""
+    found = result.laboratory
+    tables = {TRIALS: trial_table(result)}
+    if found is not None:
+        tables |= {
+            "strategies": strategy_table(found),
+            "paths": path_table(found),
+            "overfitting": overfitting_table(found),
+            "snooping": snooping_table(found),
+            "sensitivities": sensitivity_table(found),
+            "regimes": regime_table(found),
+        }
+    return {name: one for name, one in tables.items() if next(iter(one.values()))}
+
+
+def trial_table(result: RunResult) -> Table:
+    """The trials that count, the newest first, as the result keeps them, and where they are recorded."""
+    trials = result.trials
+    return table(("trial", "ledger", "row", "verified"), [
+        (one, trials.ledger, trials.head.sequence, trials.verified) for one in trials.shown
+    ])  # fmt: skip
+
+
+def strategy_table(found: Laboratory) -> Table:
+    """One row a predictor traded."""
+    rows = [
+        (one.name, one.total_return, one.sharpe.value, one.sharpe.low, one.sharpe.high, one.trades)
+        for one in found.strategies
+    ]
+    return table(("predictor", "total_return", "sharpe_annual", "low", "high", "trades"), rows)
+
+
+def path_table(found: Laboratory) -> Table:
+    """One row a combinatorial path."""
+    paths = zip(found.paths.paths, found.paths.information_gain, strict=True) if found.paths else ()
+    rows = [
+        (number, one.total_return, one.sharpe.value, one.sharpe.low, one.sharpe.high, one.trades, gain)
+        for number, (one, gain) in enumerate(paths, start=1)
+    ]
+    return table(("path", "total_return", "sharpe_annual", "low", "high", "trades", "information_gain"), rows)
+
+
+def overfitting_table(found: Laboratory) -> Table:
+    """One row a set of strategies."""
+    rows = [
+        (one.among, one.strategies, one.days, one.blocks, one.probability, one.loss_probability)
+        for one in found.overfitting
+    ]
+    return table(("among", "strategies", "days", "blocks", "pbo", "loss_probability"), rows)
+
+
+def snooping_table(found: Laboratory) -> Table:
+    """One row a benchmark."""
+    rows = [
+        (one.benchmark, one.best, one.reality_check, one.spa, one.spa_lower, one.spa_upper, ", ".join(one.superior))
+        for one in found.snooping
+    ]
+    return table(("benchmark", "best", "reality_check", "spa", "spa_lower", "spa_upper", "singled_out"), rows)
+
+
+def sensitivity_table(found: Laboratory) -> Table:
+    """One row a world of costs and latency."""
+    rows = [
+        (one.costs, one.latency_ms, one.total_return, one.sharpe.value, one.sharpe.low, one.sharpe.high)
+        for one in found.sensitivities
+    ]
+    return table(("costs", "latency_ms", "total_return", "sharpe_annual", "low", "high"), rows)
+
+
+def regime_table(found: Laboratory) -> Table:
+    """One row a regime and measure, with its interval."""
+    rows = [
+        (one.kind, one.name, one.decisions, one.effective, one.days, measure, value.value, value.low, value.high)
+        for one in found.regimes
+        for measure, value in (
+            ("information_gain", one.information_gain),
+            ("auc", one.auc),
+            ("sharpe_annual", one.sharpe),
+        )
+    ]
+    names = ("kind", "regime", "decisions", "effective", "days", "measure", "value", "low", "high")
+    return table(names, rows)
