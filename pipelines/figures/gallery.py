@@ -8,6 +8,7 @@ from pipelines.figures.equity import equity
 from pipelines.figures.folds import timeline
 from pipelines.figures.gain import gain_by_fold, gain_intervals
 from pipelines.figures.importance import importance
+from pipelines.figures.importance_study import importance_pictures
 from pipelines.figures.laboratory import laboratory_pictures
 from pipelines.figures.learning import learning
 from pipelines.figures.picture import Picture
@@ -83,4 +84,5 @@ def gallery(result: RunResult) -> dict[str, Picture]:
         text = "The untouched last stretch, traded on paper by the serving loop; panels as above."
         add("paper", text, equity(result.paper.backtest))
     pictures += laboratory_pictures(result)
+    pictures += importance_pictures(result)
     return {picture.name: picture for picture in pictures}

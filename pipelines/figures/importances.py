@@ -14,13 +14,14 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from models.importance.clusters import Clusters
 from models.importance.shap import Contributions
 from models.importance.stability import ranks_by_row, stability
 from models.importance.table import Importances
-from pipelines.figures.style import BLUE, INK, MUTED, ORANGE, SKY, VERMILION, draw
+from pipelines.figures.style import BLUE, INK, MUTED, ORANGE, SKY, VERMILION, colours, draw
 
 Floats = NDArray[np.float64]
 SHOWN = 20
@@ -74,6 +75,57 @@ def importance_bars(table: Importances, shown: int = SHOWN, level: float = 0.95,
         figure.legend(handles=kinds, loc="outside upper left", ncols=3)
 
     return draw(1.1 + 0.22 * len(leading), paint)
+
+
+def importance_by_member(
+    tables: Mapping[str, Importances], shown: int = SHOWN, level: float = 0.95, overlap: float = 0.0
+) -> Figure:
+    """The same features by several members side by side, best mean rank first: each mean with its interval.
+
+    Hollow where the interval holds zero. Every member has an axis of its own: a member that is sure of itself loses
+    more by every shuffle, so that sizes compare within a member only.
+
+    Parameters
+    ----------
+    tables
+        Of one method, by member; all of the same features.
+    shown
+        The most features.
+    level, overlap
+        As `Importances.interval`.
+    """
+    first = next(iter(tables.values()))
+    ordered = {
+        member: table.take(np.array([table.names.index(name) for name in first.names]))
+        for member, table in tables.items()
+    }
+    rank = ranks_by_row(np.stack([table.mean for table in ordered.values()])).mean(axis=0)
+    order = np.argsort(rank, kind="stable")[:shown]
+    rows = np.arange(len(order))
+
+    def paint(figure: Figure) -> None:
+        panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+        for axes, (member, colour) in zip(panels, colours(tables).items(), strict=True):
+            chosen = ordered[member].take(order)
+            low, high = chosen.interval(level, overlap)
+            fill = [colour if one else "white" for one in (low > 0) | (high < 0)]
+            axes.axvline(0, color=MUTED, lw=0.8)
+            axes.hlines(rows, low, high, color=colour, lw=1.3)
+            axes.scatter(chosen.mean, rows, s=20, c=fill, edgecolors=colour, lw=1.1, zorder=3)
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+            axes.set_title(member)
+            _named_rows(axes, chosen.names)
+        figure.supxlabel(f"{first.method}: {first.unit}", fontsize=panels[0].xaxis.label.get_fontsize())
+        figure.legend(
+            handles=[
+                Line2D([], [], color=INK, marker="o", ms=4.5, lw=1.3, label=f"mean and {100 * level:.0f} % interval"),
+                Line2D([], [], color=INK, marker="o", ms=4.5, lw=1.3, mfc="white", label="interval holds zero"),
+            ],
+            loc="outside upper left",
+            ncols=2,
+        )
+
+    return draw(1.4 + 0.22 * len(order), paint)
 
 
 def shap_summary(found: Contributions, shown: int = 15, points: int = POINTS) -> Figure:
