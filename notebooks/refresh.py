@@ -1,17 +1,18 @@
-"""``python notebooks/refresh.py [RUN_FOLDER]``: execute the tour on a finished run and write it with its outputs.
+"""``python notebooks/refresh.py [NAME …] [--run FOLDER]``: execute notebooks and write them with their outputs.
 
-The run is that of the newest demo in the workspace, unless its folder is given. The outputs hold no paths and no times
-of execution, so the same run gives the same file.
+``tour`` walks through a finished run: that of the newest demo in the workspace, unless its folder is given.
+``laboratory`` needs nothing. Without a name both are refreshed. The outputs hold no paths and no times of execution, so
+the same code on the same data gives the same file.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import io
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from PIL import Image
 
 FOLDER = Path(__file__).resolve().parent
 TOUR = FOLDER / "tour.ipynb"
+LABORATORY = FOLDER / "laboratory.ipynb"
+NOTEBOOKS = {path.stem: path for path in (TOUR, LABORATORY)}
 SECONDS = 300
 COLOURS = 256
 """A figure's palette: half the bytes, and no eye sees it."""
@@ -51,7 +54,7 @@ def images(notebook: Any) -> list[Any]:
 
 
 def executed(notebook: Any, run: Path | None = None) -> Any:
-    """The notebook with the outputs of its cells, run from the first to the last on the run in a folder."""
+    """The notebook with the outputs of its cells, run from the first to the last; the tour on the run in a folder."""
     chosen = {"BOT4_RUN": str(run.resolve())} if run is not None else {}
     environment = {**os.environ, **chosen, "PYTHONPATH": str(FOLDER.parent)}
     client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", record_timing=False)
@@ -61,12 +64,18 @@ def executed(notebook: Any, run: Path | None = None) -> Any:
 
 
 def main() -> None:
-    """Execute and write the tour."""
-    run = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    done = executed(nbformat.read(TOUR, as_version=4), run)
-    for content in images(done):
-        content["image/png"] = shrunk(content["image/png"])
-    nbformat.write(done, TOUR)
+    """Execute and write the notebooks that were named."""
+    parser = argparse.ArgumentParser(description="Execute notebooks and write them with their outputs.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NOTEBOOKS)}; all if none is given")
+    parser.add_argument("--run", type=Path, metavar="FOLDER", help="the run that the tour shows")
+    arguments = parser.parse_args()
+    for name in arguments.names or NOTEBOOKS:
+        if name not in NOTEBOOKS:
+            parser.error(f"no notebook is called {name!r}; there are {', '.join(NOTEBOOKS)}")
+        done = executed(nbformat.read(NOTEBOOKS[name], as_version=4), arguments.run)
+        for content in images(done):
+            content["image/png"] = shrunk(content["image/png"])
+        nbformat.write(done, NOTEBOOKS[name])
 
 
 if __name__ == "__main__":
