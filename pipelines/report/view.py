@@ -200,6 +200,8 @@ def _deflated_tile(result: RunResult) -> list[tuple[str, str, str]]:
         return []
     trials = f"{result.trials.distinct:,} {'trial' if result.trials.distinct == 1 else 'trials'} counted"
     text = f"probability that the true ratio is above the luck of all trials; {trials}, {percent(CONFIDENT, 0)} needed"
+    if not result.trials.verified:
+        text = "not to be trusted: the ledger of trials is NOT WHOLE"
     return [("Deflated Sharpe", percent(value), text)]
 
 

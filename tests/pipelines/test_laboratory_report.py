@@ -55,7 +55,8 @@ def test_a_broken_ledger_is_shouted_everywhere():
     trials = msgspec.structs.replace(RESULT.trials, problem="row 9 was changed")
     broken = msgspec.structs.replace(RESULT, trials=trials)
     html = render(broken)
-    assert 'class="shout"' in html
+    assert html.count('class="shout"') == 2
+    assert "not to be trusted: the ledger of trials is NOT WHOLE" in html
     assert "THE LEDGER OF TRIALS IS NOT WHOLE" in html
     assert "LEDGER NOT WHOLE: row 9 was changed" in summary(broken)
 
