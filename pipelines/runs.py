@@ -12,8 +12,8 @@ from pipelines.config import RunConfig
 from pipelines.errors import StageError
 from pipelines.results import RESULT_FILE, BundleInfo
 
-TRADED = ("trading", "exchange")
-"""Sections that decide how a model is traded, and nothing about the model."""
+TRADED = ("trading", "exchange", "laboratory")
+"""Sections that decide how a model is traded and examined, and nothing about the model."""
 
 
 class Run(msgspec.Struct, frozen=True):

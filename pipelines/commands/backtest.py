@@ -30,17 +30,28 @@ def backtest(
     holdout and whatever was imported since, under the file's [trading] and [exchange] as they are now; changing those
     needs no new training. With a live process's configuration (conf/serve.toml): the same model, bars, limits and
     costs as bot4 serve with that file. Nothing before the end of the training data is traded on.
+
+    Every set of limits and costs that is looked at is a trial, and goes into the ledger (bot4 trials).
     """
     from market.time import format_time
     from pipelines.commands.options import table
+    from pipelines.ledger.backtests import backtest_trial
+    from pipelines.ledger.record import failing, finish_trial, headline, returns_by_day
+    from pipelines.ledger.store import Ledger
     from pipelines.paper import research, summarised
     from pipelines.report.view import performance_rows
+    from pipelines.stages.environment import code_digest
     from serving.start import load_bundle
 
     place = open_workspace(workspace)
     chosen = live_config(config, place)
-    bundle = load_bundle(chosen.model, place.store)
-    found = summarised(research(bundle, chosen, place), bundle, chosen)
+    bundle, ledger = load_bundle(chosen.model, place.store), Ledger.open(place)
+    trial = backtest_trial(bundle, chosen, place, code_digest())
+    ledger.begin(trial)
+    with failing(ledger, trial):
+        found = summarised(research(bundle, chosen, place), bundle, chosen)
+        returns = returns_by_day(found.net.time, found.net.equity, float(chosen.trading.capital))
+        finish_trial(ledger, trial, metrics=headline((), found), returns=returns, bundle=bundle.digest)
     begin, end = (format_time(int(found.net.time[at]) // 10**9 * 10**9) for at in (0, -1))
     typer.echo(f"{bundle.manifest.name}, bundle {bundle.digest[:12]}, from {begin} to {end}\n")
     typer.echo(table(("backtest", "after costs", "before costs"), performance_rows(found)))

@@ -1,0 +1,54 @@
+"""``bot4 backtest`` looks at data too: each set of limits and costs that a model is traded under is a trial."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from typing import TYPE_CHECKING
+
+from market.lake import Lake, SeriesKey
+from market.time import format_interval
+from pipelines.ledger.trial import Stretch, Trial, fresh_id
+from pipelines.toml import digest
+
+if TYPE_CHECKING:
+    from models.bundle.bundle import Bundle
+    from pipelines.workspace import Workspace
+    from serving.config import ServeConfig
+
+
+def backtest_trial(bundle: Bundle, live: ServeConfig, workspace: Workspace, code: str) -> Trial:
+    """The trial of trading a bundle over the bars behind its data; it has to be begun before it is looked at.
+
+    Parameters
+    ----------
+    code
+        Digest of the code that is running.
+
+    Raises
+    ------
+    NotReadyError
+        If an instrument has no bars there.
+    """
+    from serving.start import read_stream, trade_start
+
+    begin, interval = trade_start(bundle, live), format_interval(bundle.manifest.features.interval)
+    lake, touched, data = Lake(workspace.lake), [], {}
+    for one in bundle.instruments():
+        bars = read_stream(bundle, live, workspace.lake)[one.symbol]
+        start, stop = max(begin, int(bars["start"][0])), int(bars["end"][-1])
+        if start >= stop:
+            continue
+        touched.append(Stretch(live.source.venue, one.symbol, start, stop, interval, one.base))
+        data[one.symbol] = lake.fingerprint(SeriesKey(live.source.venue, one.symbol, "bars", interval), start, stop)
+    return Trial(
+        id=fresh_id(),
+        created=time.time_ns(),
+        person=getpass.getuser(),
+        kind="backtest",
+        name=bundle.manifest.name,
+        configuration=digest([bundle.digest, live.trading, live.exchange]),
+        code=code,
+        data=data,
+        touched=tuple(touched),
+    )
