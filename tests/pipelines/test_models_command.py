@@ -39,11 +39,11 @@ def test_list_promote_list_rollback(workspace):
     ]
     done = run(workspace, "promote", "tiny", "1", "--person", "Ada")
     assert done.exit_code == 0, done.output
-    assert done.output.count("passed") == 6
+    assert done.output.count("passed") == 9
     assert "tiny @champion is version 1" in done.output
     assert "no MLflow store" in done.output
     record = ModelStore(workspace / "store").aliases("tiny")["champion"]
-    assert (record.person, [one.passed for one in record.verdicts]) == ("Ada", [True] * 6)
+    assert (record.person, [one.passed for one in record.verdicts]) == ("Ada", [True] * 9)
     assert run(workspace, "list").output.splitlines()[1].endswith("@champion")
     forced = run(workspace, "promote", "tiny", "2", "--override", "to try the rollback")
     assert forced.exit_code == 0, forced.output
