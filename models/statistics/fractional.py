@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
+from scipy.signal import oaconvolve
 
 from models.errors import ModelError
 
@@ -80,6 +80,6 @@ def fractional_difference(series: Floats, weights: Floats) -> Floats:
     found = np.full(len(series), np.nan)
     if len(series) >= len(weights):
         short = min(len(weights), len(series)) < 64
-        whole = np.convolve(series, weights, "valid") if short else fftconvolve(series, weights, "valid")
+        whole = np.convolve(series, weights, "valid") if short else oaconvolve(series, weights, "valid")
         found[len(weights) - 1 :] = whole
     return found
