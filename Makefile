@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS = 120
 
-.PHONY: help chosen setup setup-dev setup-serve services demo check test test-long coverage bench lock clean
+.PHONY: help chosen setup setup-dev setup-serve services demo check test test-long coverage bench bench-peers lock clean
 
 # Which build of torch and XGBoost: LOCK=… if given, else what the environment holds, else CUDA where a GPU answers.
 # The environment remembers in .build; one made before that file was is known by its stamp.
@@ -93,6 +93,9 @@ coverage: setup-dev ## Branch coverage; the compiled parts run once more with th
 
 bench: setup-dev ## Benchmarks: each beside a peer or a naive version in the same run
 	$(BIN)/python -m benchmarks
+
+bench-peers: setup-dev ## The laboratory beside published libraries, each installed in .venv-peers
+	$(BIN)/python -m benchmarks.laboratory_peers
 
 lock: setup-dev ## Resolve requirements/*.in again
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/lock.py
