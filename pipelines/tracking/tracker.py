@@ -31,6 +31,7 @@ from pipelines.tracking.content import (
     tags,
 )
 from pipelines.tracking.datasets import dataset
+from pipelines.tracking.importance import importance_tables
 from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables, laboratory_tags, trial_metrics
 from pipelines.tracking.registry import Registry
 from pipelines.workspace import Workspace
@@ -158,7 +159,7 @@ class TrackedRun:
         self.table("predictors", predictor_table(result))
         self.table("folds", fold_table(result))
         self.table("data", data_table(result))
-        for name, columns in laboratory_tables(result).items():
+        for name, columns in (laboratory_tables(result) | importance_tables(result)).items():
             self.table(name, columns)
 
     def parameters(self, config: Mapping[str, Any]) -> None:

@@ -30,6 +30,7 @@ from pipelines.results import (
     Span,
     Stage,
 )
+from tests.pipelines.factory_importances import make_importance_study
 from tests.pipelines.factory_laboratory import make_laboratory, make_trials
 
 ROLES = {
@@ -249,6 +250,7 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
             )
             for m in ("lightgbm", "xgboost", "linear")
         ),
+        importance_study=make_importance_study(np.random.default_rng(seed), FEATURES),
         weights={"lstm": 0.31, "lightgbm": 0.44, "xgboost": 0.25},
         backtest=backtest(random, BEGIN + 240 * DAY, 4_800, drift),
         paper=PaperRun(

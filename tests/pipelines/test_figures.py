@@ -22,7 +22,21 @@ from tests.pipelines.factory import ROLES, STEP, make_result
 
 RESULT = make_result()
 LABORATORY = ("strategies", "paths", "overfitting", "sensitivity", "regimes")
-NAMES = ("gain", "folds", "gain_by_fold", "reliability", "learning", "importance", "equity", "paper", *LABORATORY)
+IMPORTANCES = (
+    "permutation",
+    "permutation_clusters",
+    "single_features",
+    "importance_folds",
+    "importance_methods",
+    "shap_lightgbm",
+    "shap_xgboost",
+    "feature_clusters",
+)
+NAMES = (
+    *("gain", "folds", "gain_by_fold", "reliability", "learning", "importance", "equity", "paper"),
+    *LABORATORY,
+    *IMPORTANCES,
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +82,7 @@ def test_a_bare_result_has_no_figures():
         backtest=None,
         paper=None,
         laboratory=None,
+        importance_study=None,
     )
     assert gallery(bare) == {}
 
