@@ -1,9 +1,13 @@
 """The honesty campaign: what is worthless is not called significant, and what is real is found.
 
-The slice in the suite looks at few null markets. Its bound is one verdict of eight: an honest judge, at 5 % or below,
-exceeds it with probability 6 % at most (fixed seeds: it either does or does not), and one who had lost the correction,
-who is fooled on about half of all markets, stays within it with probability 9 / 2⁸ = 3.5 %. The long campaign has
-200 null markets and the binomial band of 5 %: at most 16.
+Measured on 200 null markets: the best of twelve worthless trials looks significant by itself on 36 % of them, and after
+the ledger's correction on none; the binomial band of 5 % allows 16. Nominally the correction is stricter than 5 %: the
+best must be above what the best of so many reaches *on average* by 1.64 standard errors, which the best of twelve
+independent ones is with probability 12 · P(z > 1.67 + 1.64) = 0.6 %.
+
+The slice in the suite looks at eight null markets and allows no verdict. The judge exceeds that with probability
+1 − 0.994⁸ = 5 % (fixed seeds: he either does or does not); one who had lost the correction stays within it with
+probability 0.64⁸ = 3 %, and on these very seeds he does not, which is asserted too.
 """
 
 from __future__ import annotations
@@ -51,9 +55,9 @@ def test_a_slice_of_the_null_campaign():
     counted = rates(found)
     print(f"\n{HEAD}\n{counted.row('trading is free')}")
     assert all(one.trials.distinct == 2 * len(IDEAS) and one.trials.verified for one in found)
-    assert counted.significant <= 1
-    # Else the bound would show nothing: there was luck to be corrected.
-    assert counted.naive >= 3
+    assert counted.significant == 0
+    # Else the bound would show nothing: one who had lost the correction exceeds it on these very markets.
+    assert counted.naive >= 2
     for one in found:
         assert one.verdict.deflated < one.verdict.probabilistic
 
@@ -89,16 +93,16 @@ def test_the_whole_pipeline_finds_nothing_on_null_markets():
     assert sum(one.gain.above_zero for one in found) <= allowed(10, SIZE / 2), said
 
 
-STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.4)
-STRONGEST, MARKETS = 0.6, 40
+STRENGTHS = (0.05, 0.1, 0.2, 0.4)
+STRONGEST, MARKETS = 0.6, 24
 
 
 @pytest.mark.long
 def test_power_rises_with_the_edge():
-    jobs = [(edge, 3_000 + seed) for edge in STRENGTHS for seed in range(6)]
+    jobs = [(edge, 3_000 + seed) for edge in STRENGTHS for seed in range(5)]
     jobs += [(STRONGEST, 3_000 + seed) for seed in range(MARKETS)]
     asked = on_each(power_free, jobs)
-    costly = rates(on_each(power_net, [(STRONGEST, 3_000 + seed) for seed in range(10)]))
+    costly = rates(on_each(power_net, [(STRONGEST, 3_000 + seed) for seed in range(6)]))
     lines, power = [f"{'edge':>5} {'nats':>8} {'effective':>9} {'markets':>7} {'uncorrected':>11} {'power':>6}"], {}
     for edge in (*STRENGTHS, STRONGEST):
         counted = rates([one for (mine, _), one in zip(jobs, asked, strict=True) if mine == edge])
