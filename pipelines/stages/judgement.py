@@ -32,8 +32,10 @@ from pipelines.stages.performance import DAYS_PER_YEAR, sharpe_estimates
 from pipelines.stages.strategies import HELD
 
 Floats = NDArray[np.float64]
-PREDICTORS, TRIALS = "the predictors of this run", "the trials in the ledger"
+PREDICTORS, TRIALS = "the predictors of this run", "the different trials in the ledger"
 CASH = "cash"
+ALIKE = 0.95
+"""Correlation of daily returns above which two trials are one strategy."""
 BLOCK_DAYS = 10.0
 """Mean length of the stationary bootstrap's blocks: long against the labels and against a week."""
 
@@ -74,6 +76,20 @@ def judged_overfitting(among: str, returns: Floats, wanted: int) -> Overfitting 
     found = overfitting(returns[:, moving], blocks)
     logits, loss = found.logits, float(found.probability_of_loss)
     return Overfitting(among, int(moving.sum()), len(returns), blocks, found.probability, loss, logits)
+
+
+def unlike(returns: Floats, limit: float = ALIKE) -> Floats:
+    """The strategies (days, strategies) without those that are nearly one of the later ones: the last of each kind.
+
+    Which of two twins is the better one is a coin's toss, in sample and out of it: left in, they push the probability
+    of overfitting towards one half, whatever they are worth.
+    """
+    moving = [column for column in returns.T if varies(column)]
+    kept: list[Floats] = []
+    for column in reversed(moving):
+        if all(np.corrcoef(column, other)[0, 1] <= limit for other in kept):
+            kept.append(column)
+    return np.column_stack(kept[::-1]) if kept else returns[:, :0]
 
 
 def deflated(returns: Floats, trials: TrialSummary) -> Deflated:
@@ -148,7 +164,7 @@ def judge(
     strategies, held = load_strategies(artefact), artefact.array("held")
     table = np.column_stack([one.returns for one in strategies])
     blocks = config.laboratory.blocks
-    found = [judged_overfitting(PREDICTORS, table, blocks), judged_overfitting(TRIALS, others, blocks)]
+    found = [judged_overfitting(PREDICTORS, table, blocks), judged_overfitting(TRIALS, unlike(others), blocks)]
     ensemble = next(one for one in strategies if one.name == ENSEMBLE)
     return Laboratory(
         strategies=strategies,

@@ -25,6 +25,7 @@ from pipelines.stages.judgement import (
     load_strategies,
     snooping,
     total,
+    unlike,
 )
 from pipelines.stages.panel import load_panel, panel_facts, panel_job, save_panel
 from pipelines.stages.paths import path_members, path_splitter, path_stretches, paths_job, split_jobs
@@ -379,3 +380,15 @@ def test_paths_are_traded_through_the_whole_history(tiny, config, panel_artefact
     assert not np.array_equal(returns[0], returns[1])
     # The market has an edge, and every path's models were trained elsewhere: they all find it.
     assert min(found["information_gain"]) > 0
+
+
+def test_nearly_equal_trials_are_one_strategy_to_the_probability_of_overfitting():
+    random = np.random.default_rng(3)
+    idea, other = random.normal(0.002, 0.01, 400), random.normal(-0.002, 0.01, 400)
+    twins = [idea + random.normal(0, 1e-4, 400) for _ in range(6)]
+    table = np.column_stack([*twins, other, np.zeros(400)])
+    assert judged_overfitting("all", table, 8).probability > 0.3
+    kept = unlike(table)
+    assert kept.T.tolist() == [twins[-1].tolist(), other.tolist()]
+    assert judged_overfitting("unlike", kept, 8).probability == 0.0
+    assert unlike(np.zeros((20, 3))).shape == (20, 0)
