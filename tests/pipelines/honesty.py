@@ -391,7 +391,7 @@ def full_null(seed: int) -> Judged:
     """All four members, stacker, calibration, combinatorial paths and the whole laboratory, where trading is free."""
     with study(simulate(null_twin(MARKET), seed)) as made:
         ledger = made.ledger("full")
-        one, _ = attempt(made, ledger, EVERYTHING, FREE, SMALL)
+        one, _ = attempt(made, ledger, EVERYTHING, FREE, SMALL, mirror=True)
         config = run_config(made.market, EVERYTHING, FREE, SMALL)
         config = msgspec.structs.replace(
             config, laboratory=LaboratoryConfig(4, 2, draws=200, costs=(), latencies_ms=())
