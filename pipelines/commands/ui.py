@@ -61,10 +61,12 @@ def ui(
     """
     from pipelines import prefect_settings
     from pipelines.servers import free_port, running, stopping_on_signals
+    from pipelines.tracking.moved import follow
 
     place = open_workspace(workspace)
     place.root.mkdir(parents=True, exist_ok=True)
     prefect_settings.configure(place)
+    follow(place)
     plans = []
     if place.mlflow_uri.startswith("http"):
         typer.echo(f"mlflow   {place.mlflow_uri} (MLFLOW_TRACKING_URI)")
