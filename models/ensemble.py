@@ -164,11 +164,21 @@ def fit_stacker(members: Floats, label: NDArray[np.int64], weight: Floats, ridge
     return Stacker(tuple(beta[:-1].tolist()), float(beta[-1]), clip)
 
 
-def fit_platt(combined: Floats, label: NDArray[np.int64], weight: Floats, clip: float) -> Platt:
+def fit_platt(combined: Floats, label: NDArray[np.int64], weight: Floats, clip: float, ridge: float = 0.0) -> Platt:
     """Platt's calibration of combined logits, with his smoothed targets over effective rows.
 
     A slope below zero would turn the ensemble upside down on the strength of noise: the slope is then zero, and the
-    calibrated probability the base rate.
+    calibrated probability the base rate. Logits that hardly vary leave the slope to noise, and a steep one makes
+    certainties of the next fold's wider logits: ``ridge`` holds it near one as far as the evidence lets it.
+
+    Parameters
+    ----------
+    combined, label, weight
+        Shape (n,); the weights' sum is the effective number of rows.
+    clip
+        Where calibrated probabilities are cut.
+    ridge
+        Precision of the prior that the slope is one; 0 is Platt's own.
 
     Raises
     ------
@@ -179,7 +189,7 @@ def fit_platt(combined: Floats, label: NDArray[np.int64], weight: Floats, clip: 
     ones, zeros = float(weight[label > 0].sum()), float(weight[label <= 0].sum())
     target = np.where(label > 0, (ones + 1.0) / (ones + 2.0), 1.0 / (zeros + 2.0))
     inputs = np.column_stack([combined, np.ones(len(combined))])
-    beta = penalised_logistic(inputs, target, weight, np.array([1.0, 0.0]), np.full(2, 1e-6))
+    beta = penalised_logistic(inputs, target, weight, np.array([1.0, 0.0]), np.array([max(ridge, 1e-6), 1e-6]))
     if beta[0] < 0:
         base = penalised_logistic(inputs[:, 1:], target, weight, np.zeros(1), np.full(1, 1e-6))
         return Platt(0.0, float(base[0]), clip)
@@ -211,7 +221,7 @@ def combination_for(
     time
         When the new fold's test begins; of the earlier folds only labels known before it are used.
     ridge, clip
-        As in `fit_stacker`.
+        As in `fit_stacker` and `fit_platt`.
     """
     if not earlier:
         return Combination()
@@ -223,7 +233,7 @@ def combination_for(
     combined = np.concatenate([one.logit(fold.members) for fold, one in stacked])
     label = np.concatenate([fold.label for fold, _ in stacked])
     weight = np.concatenate([fold.weight for fold, _ in stacked])
-    return Combination(stacker, fit_platt(combined, label, weight, clip))
+    return Combination(stacker, fit_platt(combined, label, weight, clip, ridge))
 
 
 def _joined(folds: Sequence[FoldScores]) -> tuple[Floats, NDArray[np.int64], Floats]:

@@ -86,7 +86,7 @@ class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the members are combined: ridge of the stacker, clipping of probabilities, rows the LSTM is burnt in."""
+    """How the members are combined: ridge of stacker and calibration, clipping, rows the LSTM is burnt in."""
 
     ridge: float = 1.0
     clip: float = 1e-4

@@ -125,6 +125,26 @@ def test_a_negative_slope_becomes_the_weighted_base_rate():
     assert found.apply(np.array([-5.0, 5.0])) == pytest.approx([np.average(one.label, weights=weight)] * 2, abs=1e-3)
 
 
+def test_logits_that_hardly_vary_cannot_make_certainties_of_wider_ones():
+    steepest = {0.0: 0.0, 1.0: 0.0}
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        narrow, label = random.normal(0, 0.009, 3_000), random.integers(0, 2, 3_000)
+        for ridge in steepest:
+            found = fit_platt(narrow, label, np.full(3_000, 0.02), CLIP, ridge)
+            steepest[ridge] = max(steepest[ridge], found.slope)
+    assert steepest[0.0] > 5
+    assert steepest[1.0] < 1.5
+
+
+def test_a_ridge_yields_to_evidence():
+    random = np.random.default_rng(7)
+    truth = random.normal(0, 1, 20_000)
+    label = (random.random(20_000) < logistic(truth)).astype(np.int64)
+    free, held = (fit_platt(3 * truth, label, np.full(20_000, 0.1), CLIP, ridge) for ridge in (0.0, 1.0))
+    assert held.slope == pytest.approx(free.slope, rel=0.01)
+
+
 def test_separated_classes_have_a_finite_calibration():
     combined = np.r_[np.full(20, -2.0), np.full(20, 2.0)]
     found = fit_platt(combined, (combined > 0).astype(np.int64), np.ones(40), CLIP)
@@ -190,7 +210,7 @@ def test_each_fold_s_parts_are_fitted_on_the_known_rows_of_the_folds_before():
         scored = zip(known[1:], found[1:number], strict=True)
         combined = np.concatenate([other.stacker.logit(one.members) for one, other in scored])
         label, weight = (np.concatenate([getattr(one, name) for one in known[1:]]) for name in ("label", "weight"))
-        assert found[number].platt == fit_platt(combined, label, weight, CLIP)
+        assert found[number].platt == fit_platt(combined, label, weight, CLIP, ridge=1.0)
 
 
 @pytest.mark.parametrize("number", range(6))
