@@ -173,18 +173,18 @@ def test_progress_and_logs_are_in_the_api_and_exceptions_not_on_the_terminal(tmp
     assert state.is_failed()
     assert "Traceback" not in "".join(capfd.readouterr())
     run = state.state_details.flow_run_id
-    logs, artefacts = seen(run, "planted")
+    logs, artefacts = seen(run, "Traceback", "making scores, fold 3")
     assert any("Traceback" in log.message and "planted" in log.message for log in logs)
     assert any(log.message.startswith("making scores, fold 3") for log in logs)
     assert [(one.key, one.data) for one in artefacts] == [("training", 50.0)]
 
 
-def seen(run, word):
-    """A run's logs, once they have arrived with a word in them, and its progress artifacts."""
+def seen(run, *words):
+    """A run's logs, once all those with some words have arrived (they come in batches), and its progress artifacts."""
     with get_client(sync_client=True) as client:
-        for _ in range(100):
+        for _ in range(300):
             logs = client.read_logs(LogFilter(flow_run_id={"any_": [run]}))
-            if any(word in log.message for log in logs):
+            if all(any(word in log.message for log in logs) for word in words):
                 break
             time.sleep(0.1)
         found = client.read_artifacts(
