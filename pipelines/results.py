@@ -31,10 +31,10 @@ METRICS: dict[str, str] = {
     "information_gain": "Information gain (nats per decision, against the base rate)",
     "log_loss": "Log loss (nats per decision)",
     "brier": "Brier score",
-    "auc": "Area under the ROC curve",
+    "auc": "Area under the ROC curve (pairs of the same fold)",
     "accuracy": "Accuracy",
     "calibration_error": "Expected calibration error",
-    "information_coefficient": "Information coefficient (rank correlation with the move)",
+    "information_coefficient": "Information coefficient (rank correlation with the move, within folds)",
 }
 """Name and meaning of every metric."""
 

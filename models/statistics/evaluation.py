@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.statistics.bootstrap import Interval, TimeBlocks, mean_interval, percentiles
 from models.statistics.predictions import (
+    Ranking,
     accuracy,
     auc,
     brier,
     calibration_error,
+    centred_ranks,
     equal_mass_bins,
     information_coefficient,
     log_loss,
-    ranks,
+    ranking,
     row_brier,
     row_log_loss,
 )
@@ -28,13 +31,24 @@ Floats = NDArray[np.float64]
 class Outcomes:
     """What predictors are compared on; arrays of shape (n,).
 
-    ``base`` is the probability that knowing nothing but the training labels would give.
+    ``base`` is the probability that knowing nothing but the training labels would give; ``fold`` is the fold whose
+    model predicts the row: predictions are ranked against those of their own fold only.
     """
 
     label: NDArray[np.int64]
     move: Floats
     weight: Floats
     base: Floats
+    fold: NDArray[np.int64]
+
+    def rows(self, chosen: NDArray[np.bool_]) -> Outcomes:
+        """Some of the rows; ``chosen`` of shape (n,)."""
+        return Outcomes(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Outcomes]) -> Outcomes:
+        """The rows of all parts, one after another."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 def information_gain(outcomes: Outcomes, probability: Floats) -> float:
@@ -50,10 +64,10 @@ def scores(outcomes: Outcomes, probability: Floats) -> dict[str, float]:
         "log_loss": log_loss(label, probability, weight),
         "information_gain": information_gain(outcomes, probability),
         "brier": brier(label, probability, weight),
-        "auc": auc(label, probability, weight),
+        "auc": auc(label, probability, weight, outcomes.fold),
         "accuracy": accuracy(label, probability, weight),
         "calibration_error": calibration_error(label, probability, weight),
-        "information_coefficient": information_coefficient(probability, outcomes.move),
+        "information_coefficient": information_coefficient(probability, outcomes.move, outcomes.fold),
     }
 
 
@@ -77,15 +91,16 @@ def _ranking_intervals(
     outcomes: Outcomes, probability: Floats, blocks: TimeBlocks, level: float
 ) -> dict[str, Interval]:
     label, weight = outcomes.label, outcomes.weight
+    fold = outcomes.fold
     values = (
-        auc(label, probability, weight),
+        auc(label, probability, weight, fold),
         calibration_error(label, probability, weight),
-        information_coefficient(probability, outcomes.move),
+        information_coefficient(probability, outcomes.move, fold),
     )
     drawn = (
-        drawn_auc(label, probability, weight, blocks),
+        drawn_auc(label, ranking(probability, fold), weight, blocks),
         drawn_calibration_error(label, probability, weight, blocks),
-        drawn_correlation(ranks(probability), ranks(outcomes.move), blocks),
+        drawn_correlation(centred_ranks(probability, fold), centred_ranks(outcomes.move, fold), blocks),
     )
     names = ("auc", "calibration_error", "information_coefficient")
     return {
@@ -93,20 +108,11 @@ def _ranking_intervals(
     }
 
 
-def drawn_auc(label: NDArray[np.int64], probability: Floats, weight: Floats, blocks: TimeBlocks) -> Floats:
+def drawn_auc(label: NDArray[np.int64], ranked: Ranking, weight: Floats, blocks: TimeBlocks) -> Floats:
     """The area under the ROC curve in each draw, shape (draws,)."""
-    order = np.argsort(probability, kind="stable")
-    ties = np.concatenate([[0], np.flatnonzero(np.diff(probability[order])) + 1])
-    cell, ones = blocks.cell[order], (weight * (label > 0))[order]
-    zeros = weight[order] - ones
-    found = np.empty(len(blocks.counts))
-    for draw, counts in enumerate(blocks.counts):
-        times = counts[cell]
-        positive, negative = np.add.reduceat(ones * times, ties), np.add.reduceat(zeros * times, ties)
-        below = np.cumsum(negative) - 0.5 * negative
-        total = positive.sum() * negative.sum()
-        found[draw] = positive @ below / total if total > 0 else np.nan
-    return found
+    ones, zeros = weight * (label > 0), weight * (label <= 0)
+    drawn = (blocks.weights(draw) for draw in range(len(blocks.counts)))
+    return np.array([ranked.area(ones * times, zeros * times) for times in drawn])
 
 
 def drawn_calibration_error(

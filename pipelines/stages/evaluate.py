@@ -51,7 +51,14 @@ def outcomes_of(panel: Panel, fold: Fold, scored: Scored) -> Outcomes:
     """What happened on a fold's scored rows, and the base rate of its training labels."""
     samples, index = panel.samples, scored.index
     base = float(np.average(samples.label[fold.train], weights=samples.weight[fold.train]))
-    return Outcomes(samples.label[index], samples.move[index], samples.weight[index], np.full(len(index), base))
+    count = len(index)
+    return Outcomes(
+        label=samples.label[index],
+        move=samples.move[index],
+        weight=samples.weight[index],
+        base=np.full(count, base),
+        fold=np.full(count, fold.index),
+    )
 
 
 def nested_predictions(folds: Sequence[FoldScores], ridge: float, clip: float) -> list[Floats | None]:
@@ -112,15 +119,12 @@ class Compared:
 def compared_rows(config: RunConfig, panel: Panel, folds: Sequence[FoldPredictions]) -> Compared:
     """Join the folds on which all predictors exist."""
     chosen = [folds[number] for number in compared_folds(len(folds))]
-    joined = {
-        field: np.concatenate([getattr(one.outcomes, field) for one in chosen])
-        for field in ("label", "move", "weight", "base")
-    }
+    outcomes = Outcomes.joined([one.outcomes for one in chosen])
     predictors = {name: np.concatenate([one.predictors[name] for one in chosen]) for name in chosen[0].predictors}
     index = np.concatenate([one.scored.index for one in chosen])
     horizon = config.labels.horizon * panel.interval
     blocks = time_blocks(panel.samples.t0[index], horizon, BLOCK_HORIZONS, config.validation.draws, config.seed)
-    return Compared(index, Outcomes(**joined), predictors, blocks)
+    return Compared(index, outcomes, predictors, blocks)
 
 
 def estimate(interval: Interval) -> results.Estimate:

@@ -129,15 +129,16 @@ def path_gain(panel: Panel, spans: Sequence[tuple[int, int]], splits: Sequence[A
     """A path's information gain against its splits' base rates, nats per decision."""
     samples = panel.samples
     said, base = np.full(len(samples), np.nan), np.full(len(samples), np.nan)
+    fold = np.zeros(len(samples), np.int64)
     for group, (span, split) in enumerate(zip(spans, splits, strict=True)):
         inside = (samples.t0 >= span[0]) & (samples.t0 < span[1])
-        base[inside] = split.json("split")["base"]
+        base[inside], fold[inside] = split.json("split")["base"], group
         for instrument in range(len(panel.series)):
             mine = np.flatnonzero(inside & (samples.instrument == instrument))
             first = rows_between(panel, instrument, span)[0]
             said[mine] = split.array(f"said-{group}-{instrument}")[samples.row[mine] - first]
     known = np.isfinite(said)
-    outcomes = Outcomes(samples.label[known], samples.move[known], samples.weight[known], base[known])
+    outcomes = Outcomes(samples.label, samples.move, samples.weight, base, fold).rows(known)
     return information_gain(outcomes, said[known])
 
 

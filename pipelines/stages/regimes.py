@@ -123,7 +123,7 @@ def _scores(
     outcomes: Outcomes, probability: Floats, blocks: TimeBlocks, mine: NDArray[np.bool_]
 ) -> tuple[Estimate, Estimate]:
     """Information gain and AUC on some rows, with intervals; unknown where there are too few."""
-    part = Outcomes(*(getattr(outcomes, name)[mine] for name in ("label", "move", "weight", "base")))
+    part = outcomes.rows(mine)
     if part.weight.sum() < LEAST_EFFECTIVE or len(np.unique(part.label)) < 2:
         return Estimate(None), Estimate(None)
     cells, cell = np.unique(blocks.cell[mine], return_inverse=True)

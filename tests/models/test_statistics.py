@@ -72,6 +72,52 @@ def test_a_certain_error_costs_a_finite_loss():
     assert predictions.row_log_loss(np.array([1, 0]), np.array([0.0, 1.0])) == pytest.approx([-np.log(1e-15)] * 2)
 
 
+def test_auc_over_folds_is_the_mean_over_their_pairs():
+    random = np.random.default_rng(11)
+    label, said, weight = forecast(11, ties=True)
+    fold = random.integers(0, 4, len(label))
+    label[fold == 3] = 1
+    pair = (label[:, None] > label[None, :]) & (fold[:, None] == fold[None, :])
+    mass = weight[:, None] * weight[None, :] * pair
+    above = (said[:, None] > said[None, :]) + 0.5 * (said[:, None] == said[None, :])
+    expected = (mass * above).sum() / mass.sum()
+    assert predictions.auc(label, said, weight, fold) == pytest.approx(expected, rel=1e-12)
+    assert predictions.auc(label, said + 10 * fold, weight, fold) == pytest.approx(expected, rel=1e-12)
+    assert predictions.auc(label, said + 10 * fold, weight) != pytest.approx(expected, rel=0.01)
+
+
+def test_the_information_coefficient_ranks_within_folds():
+    random = np.random.default_rng(12)
+    value, move, fold = random.normal(size=600), random.normal(size=600), np.repeat([0, 1, 2], 200)
+    each = [spearmanr(value[fold == one], move[fold == one]).statistic for one in range(3)]
+    found = predictions.information_coefficient(value, move, fold)
+    assert found == pytest.approx(np.mean(each), rel=1e-12)  # folds of one size
+    shifted = predictions.information_coefficient(value + 5 * fold, move - 5 * fold, fold)
+    assert shifted == pytest.approx(found, rel=1e-12)
+
+
+def walked_forward(seed, folds=5, rows=100):
+    """Labels without any pattern, and of each fold the base rate of all that came before, with a little noise."""
+    random = np.random.default_rng(seed)
+    label = random.integers(0, 2, (folds + 1) * rows)
+    fold = np.repeat(np.arange(folds + 1), rows)
+    base = np.cumsum(np.bincount(fold, weights=label)) / (rows * np.arange(1, folds + 2))
+    test = fold > 0
+    said = base[fold[test] - 1] + 1e-3 * random.normal(size=test.sum())
+    return label[test], said, fold[test]
+
+
+def test_pooled_folds_would_show_less_than_one_half_where_there_is_nothing():
+    pooled, within = [], []
+    for seed in range(300):
+        label, said, fold = walked_forward(seed)
+        pooled.append(predictions.auc(label, said, np.ones(len(label))))
+        within.append(predictions.auc(label, said, np.ones(len(label)), fold))
+    error = np.std(within) / np.sqrt(300)
+    assert abs(np.mean(within) - 0.5) < 3 * error
+    assert np.mean(pooled) < 0.5 - 5 * np.std(pooled) / np.sqrt(300)
+
+
 def test_auc_of_one_class_is_undefined():
     assert np.isnan(predictions.auc(np.ones(5, np.int64), np.linspace(0.1, 0.9, 5), np.ones(5)))
 
@@ -115,7 +161,7 @@ def outcomes(seed, rows=400):
     label, said, weight = forecast(seed, rows)
     random = np.random.default_rng(seed + 100)
     move = (2 * label - 1) * random.exponential(0.01, rows)
-    return Outcomes(label, move, weight, np.full(rows, label.mean())), said
+    return Outcomes(label, move, weight, np.full(rows, label.mean()), np.zeros(rows, np.int64)), said
 
 
 def test_the_base_rate_gains_nothing_and_the_truth_gains():
@@ -130,7 +176,9 @@ def test_every_draw_is_the_score_of_its_repeated_rows():
     blocks = time_blocks(np.arange(400) * MINUTE, MINUTE, 5, 20, 1)
     bins = predictions.equal_mass_bins(said, seen.weight, 10)
     ranked = predictions.ranks(said), predictions.ranks(seen.move)
-    areas = drawn_auc(seen.label, said, seen.weight, blocks)
+    fold = np.random.default_rng(8).integers(0, 3, 400)
+    areas = drawn_auc(seen.label, predictions.ranking(said), seen.weight, blocks)
+    within = drawn_auc(seen.label, predictions.ranking(said, fold), seen.weight, blocks)
     errors = drawn_calibration_error(seen.label, said, seen.weight, blocks)
     correlations = drawn_correlation(*ranked, blocks)
     for draw in range(20):
@@ -138,6 +186,9 @@ def test_every_draw_is_the_score_of_its_repeated_rows():
         again = np.repeat(np.arange(400), times)
         assert areas[draw] == pytest.approx(
             roc_auc_score(seen.label[again], said[again], sample_weight=seen.weight[again]), rel=1e-12
+        )
+        assert within[draw] == pytest.approx(
+            predictions.auc(seen.label[again], said[again], seen.weight[again], fold[again]), rel=1e-12
         )
         excess = np.bincount(bins[again], weights=(seen.weight * (said - seen.label))[again], minlength=10)
         assert errors[draw] == pytest.approx(np.abs(excess).sum() / seen.weight[again].sum(), rel=1e-9)

@@ -14,7 +14,7 @@ from market.synthetic_optimum import Optimum, optimum
 from models.statistics.predictions import row_log_loss
 from pipelines import results
 from pipelines.config import RunConfig
-from pipelines.flows.train import next_combination
+from pipelines.flows.folds import next_combination
 from pipelines.stages.artefacts import Artefacts, silent
 from pipelines.stages.backtest import backtest_job, load_backtest
 from pipelines.stages.data import describe, series_key

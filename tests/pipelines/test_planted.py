@@ -52,19 +52,9 @@ def check_null(seed, folder):
     assert net.trades > 100
     assert not net.sharpe_annual.above_zero
     assert not gross.sharpe_annual.above_zero
-    return ensemble["auc"].value - 0.5, (high - low) / (2 * 1.96)
-
-
-def check_nulls(seeds, folder):
-    """No market supports anything, and together their AUC is within three standard errors of one half.
-
-    What looks ahead does so on every market. Their mean shows it at a fraction of one market's error, and one unlucky
-    market, which a bound on each would take for a leak once in a few hundred, does not drown it.
-    """
-    found = np.array([check_null(seed, folder / str(seed)) for seed in seeds])
-    mean, error = found[:, 0].mean(), np.sqrt((found[:, 1] ** 2).sum()) / len(found)
-    print(f"{len(found)} null markets: AUC {0.5 + mean:.4f} ± {error:.4f}")
-    assert abs(mean) < 3 * error
+    deviation, error = ensemble["auc"].value - 0.5, (high - low) / (2 * 1.96)
+    assert abs(deviation) < 3 * error
+    return deviation, error
 
 
 def test_the_planted_edge_is_found(tmp_path):
@@ -72,7 +62,7 @@ def test_the_planted_edge_is_found(tmp_path):
 
 
 def test_nothing_is_found_where_there_is_nothing(tmp_path):
-    check_nulls((1, 7, 8), tmp_path)
+    check_null(1, tmp_path)
 
 
 @pytest.mark.long
@@ -82,13 +72,9 @@ def test_the_planted_edge_is_found_on_every_market(seed, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(2, 7))
-def test_nothing_is_found_on_any_null_market(seed, tmp_path):
-    # Three standard errors: each market must be within noise. Seed 1 is not, since the calibration has a prior: 3.06.
-    deviation, error = check_null(seed, tmp_path)
-    assert abs(deviation) < 3 * error
-
-
-@pytest.mark.long
-def test_nothing_is_found_on_ten_null_markets(tmp_path):
-    check_nulls(range(1, 11), tmp_path)
+def test_nothing_is_found_on_ten_null_markets_nor_in_their_mean(tmp_path):
+    # What looks ahead does so on every market: their mean shows it at a third of one market's error.
+    found = np.array([check_null(seed, tmp_path / str(seed)) for seed in range(2, 12)])
+    mean, error = found[:, 0].mean(), np.sqrt((found[:, 1] ** 2).sum()) / len(found)
+    print(f"{len(found)} null markets: AUC {0.5 + mean:.4f} ± {error:.4f}")
+    assert abs(mean) < 3 * error
