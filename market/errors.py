@@ -15,6 +15,10 @@ class SourceError(MarketError):
     """A file or message cannot be read as market data."""
 
 
+class DownloadError(MarketError):
+    """Data could not be fetched, or what arrived is not what was published; nothing was stored."""
+
+
 class QualityError(MarketError):
     """Data was read but fails a quality gate; nothing was stored."""
 

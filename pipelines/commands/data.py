@@ -1,4 +1,4 @@
-"""``bot4 data``: import, list and check market data."""
+"""``bot4 data``: download, import, list and check market data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pipelines.commands.data_download import download
 from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, open_workspace, table
 from pipelines.errors import ConfigError
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from market.lake import SeriesInfo
     from market.readers import SourceBars
 
-app = command_app("Import, list and check market data.")
+app = command_app("Download, import, list and check market data.")
+app.command(epilog="Example: bot4 data download --venue binance BTCUSDT --interval 15m --from 2024-01 --to 2025-01")(
+    download
+)
 
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files of bars.", metavar="FILES")]
 Interval = Annotated[str | None, typer.Option(help="Bars' interval, such as 15m; default: the file says.")]

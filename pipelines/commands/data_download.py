@@ -1,0 +1,112 @@
+"""``bot4 data download``: from a venue into the lake."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from market.time import DAY, SECOND, format_time, parse_time
+from pipelines.commands.options import WORKSPACE, WorkspaceOption, open_workspace
+from pipelines.errors import ConfigError
+
+if TYPE_CHECKING:
+    from market.download.series import Downloaded
+    from market.lake import Lake
+
+MONTH = re.compile(r"\d{4}-\d{2}")
+
+
+def moment(text: str) -> int:
+    """A month, day or time in ns UTC; a month is its first instant.
+
+    Examples
+    --------
+    >>> moment("1970-02") == moment("1970-02-01T00:00Z")
+    True
+    """
+    return parse_time(f"{text}-01" if MONTH.fullmatch(text) else text)
+
+
+def today() -> int:
+    """The beginning of this day in ns UTC: the archive publishes days that are over."""
+    return int(datetime.now(UTC).timestamp()) * SECOND // DAY * DAY
+
+
+def download(
+    symbols: Annotated[list[str], typer.Argument(help="The venue's names, such as BTCUSDT.", metavar="SYMBOLS")],
+    venue: Annotated[str, typer.Option(help="binance (spot) or binance-um (USD-M futures).")],
+    interval: Annotated[str | None, typer.Option(help="Bars' interval, such as 15m.")] = None,
+    kind: Annotated[str, typer.Option(help="klines, markPriceKlines, aggTrades, trades or fundingRate.")] = "klines",
+    begin: Annotated[str | None, typer.Option("--from", help="The first month, day or time, UTC.")] = None,
+    stop: Annotated[
+        str | None, typer.Option("--to", help="The month, day or time that is no longer wanted; default: today.")
+    ] = None,
+    update: Annotated[bool, typer.Option("--update", help="From the last stored bar on, for each symbol.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let bars that contradict stored ones replace them.")
+    ] = False,
+    base_url: Annotated[
+        str | None, typer.Option(envvar="BOT4_ARCHIVE_URL", help="The archive's address, or a mirror's.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Where the files are kept; default: the workspace's downloads.")
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=16, help="Files at a time.")] = 4,
+    rate: Annotated[float, typer.Option(min=0.01, help="Requests a second, at most.")] = 10.0,
+    lake: Annotated[Path | None, typer.Option("--lake", file_okay=False, help="Another lake.")] = None,
+    workspace: WorkspaceOption = WORKSPACE,
+) -> None:
+    """Fetch a venue's published files, verify their checksums, check the bars and store them in the lake.
+
+    Interrupted or run again, it goes on where it stopped and fetches only what the lake does not have.
+    A series is stored wholly, or, if one of its files is refused, not at all.
+    """
+    from market.download.archive import Wanted
+    from market.download.client import Client
+    from market.download.layout import BASE_URL, ArchiveSeries
+    from market.download.series import download_series, end_of
+    from market.lake import Lake
+    from pipelines.progress import showing
+
+    if update == (begin is not None):
+        raise ConfigError("say from when with --from, or take up each series where it ends with --update")
+    place = open_workspace(workspace)
+    store = Lake(lake or place.lake)
+    until = today() if stop is None else moment(stop)
+    series = [ArchiveSeries(venue, symbol, kind, interval) for symbol in dict.fromkeys(symbols)]  # type: ignore[arg-type]
+    starts = [end_of(store, one) if begin is None else moment(begin) for one in series]
+    wanted = [Wanted(one, start, until) for one, start in zip(series, starts, strict=True) if start < until]
+    if begin is not None and not wanted:
+        raise ConfigError(f"--from {begin} is not before {format_time(until)}, where the time that is wanted ends")
+    client = Client(base_url or BASE_URL, rate=rate)
+    with showing("downloading") as progress:
+        results = download_series(
+            client,
+            wanted,
+            folder or place.root / "downloads",
+            store,
+            replace=replace,
+            parallel=parallel,
+            progress=progress,
+        )
+    _tell(results, store)
+
+
+def _tell(results: list[Downloaded], store: Lake) -> None:
+    for one in results:
+        files, known = len(one.arrived.files), one.arrived.known
+        typer.echo(f"{one.arrived.series}: {files} files fetched, {known} known, {one.added:,} new bars")
+        if one.arrived.absent:
+            days = one.arrived.absent
+            typer.echo(f"  not published: {len(days)} from {days[0]} to {days[-1]}")
+        for line in one.report.text().splitlines() if one.report else ():
+            typer.echo(f"  {line}")
+        if one.refused:
+            typer.echo(f"REFUSED  {one.arrived.series}: {one.refused}")
+    typer.echo(f"{sum(one.added for one in results):,} new bars in {store.root}")
+    if any(one.refused for one in results):
+        raise typer.Exit(2)
