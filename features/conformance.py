@@ -28,11 +28,13 @@ from features.engine import FeatureEngine
 from features.errors import ConformanceError
 from features.feature import Feature
 from features.feature_set import FeatureSet
-from market.bars import BAR, empty_bars
-from market.time import MINUTE
+from market.bars import BAR, FIELDS, SIGNED_FIELDS, empty_bars
+from market.time import HOUR, MINUTE
 
 Bars = NDArray[np.void]
 Rows = NDArray[np.float64]
+
+FUNDING_INTERVAL = 8 * HOUR
 
 INTERPRETER = """
 import sys
@@ -176,8 +178,9 @@ def shaken(bars: Bars, start: int, stop: int) -> Bars:
     part["close"] = 1.5 * part["close"]
     part["volume"] = 3.0 * part["volume"] + 1.0
     part["taker_buy_volume"] = 0.25 * part["volume"]
-    for name in ("quote_volume", "trade_count"):
-        part[name] = 5.0 * part[name] + 7.0
+    for name in FIELDS[FIELDS.index("quote_volume") :]:
+        if name != "taker_buy_volume":
+            part[name] = 5.0 * part[name] + 7.0
     return out
 
 
@@ -203,7 +206,29 @@ def plain_bars(count: int, seed: int, price: float = 100.0, interval: int = MINU
     bars["quote_volume"] = bars["volume"] * close
     bars["trade_count"] = generator.poisson(60, count) + 1.0
     bars["taker_buy_volume"] = bars["volume"] * generator.beta(3.0, 3.0, count)
+    bars["vwap"] = (bars["high"] + bars["low"] + close) / 3.0
+    add_book(bars, np.random.default_rng((seed, 1)))
     return bars
+
+
+def add_book(bars: Bars, generator: np.random.Generator) -> None:
+    """Random book aggregates around the close, and funding every eight hours."""
+    count, close = len(bars), bars["close"]
+    tick = 2.0 ** np.floor(np.log2(close) - 13.0)
+    bars["spread"] = tick * (1.0 + generator.geometric(0.7, count))
+    for side in ("bid", "ask"):
+        bars[f"{side}_size"] = generator.lognormal(0.0, 1.0, count)
+        bars[f"{side}_depth"] = bars[f"{side}_size"] + generator.lognormal(2.0, 0.5, count)
+        bars[f"{side}_slope"] = bars[f"{side}_depth"] * close / (tick * generator.lognormal(2.0, 0.3, count))
+    bid, ask = bars["bid_size"], bars["ask_size"]
+    mid = close + 0.5 * bars["spread"] * generator.choice([-1.0, 1.0], count)
+    bars["microprice"] = mid + 0.5 * bars["spread"] * (bid - ask) / (bid + ask)
+    bars["order_flow_imbalance"] = 3.0 * generator.standard_t(4, count)
+    bars["multilevel_order_flow_imbalance"] = bars["order_flow_imbalance"] + 5.0 * generator.standard_t(4, count)
+    published = bars["end"] // FUNDING_INTERVAL
+    bars["funding_rate"] = 1e-4 * np.sin(published.astype(np.float64))
+    bars["funding_in"] = (FUNDING_INTERVAL - bars["end"] % FUNDING_INTERVAL) / 1e9
+    bars["mark_price"] = close * np.exp(1e-4 * generator.standard_normal(count))
 
 
 def without(bars: Bars, rows: Sequence[int]) -> Bars:
@@ -230,7 +255,7 @@ def degenerate_series(count: int, seed: int, interval: int = MINUTE) -> Iterator
     yield flattened(bars, 1, count, silent=True)
     yield flattened(bars, 1, count, silent=False)
     yield flattened(bars, count // 4, count, silent=True)
-    for spoil in (no_range, steady_growth, jumps, tick_bounce, whole_body, lone_volume):
+    for spoil in (no_range, steady_growth, jumps, tick_bounce, whole_body, lone_volume, hollow_book):
         out = bars.copy()
         spoil(out)
         yield out
@@ -257,6 +282,10 @@ def jumps(bars: Bars) -> None:
     one_price(bars, np.where(np.arange(len(bars)) % 37 < 18, 1e-18, 1e18))
     bars["volume"] = np.where(np.arange(len(bars)) % 29 < 14, 1e-18, 1e18)
     bars["taker_buy_volume"] = bars["volume"]
+    for place, name in enumerate(FIELDS[FIELDS.index("spread") :]):
+        bars[name] = np.where((np.arange(len(bars)) + place) % 23 < 11, 1e-18, 1e18)
+        if name in SIGNED_FIELDS:
+            bars[name] *= np.where(np.arange(len(bars)) % 2 == 0, 1.0, -1.0)
 
 
 def tick_bounce(bars: Bars) -> None:
@@ -276,6 +305,17 @@ def lone_volume(bars: Bars) -> None:
     bars["volume"] = np.where(place < 2, 0.0, 1e-18)
     bars["trade_count"] = np.where(place % 2 == 0, 0.0, 5.0)
     bars["taker_buy_volume"] = np.where(place == 3, bars["volume"], 0.0)
+
+
+def hollow_book(bars: Bars) -> None:
+    """A book that is empty on one side, on both, or has its sides at one price; funding and mark price of zero."""
+    place = np.arange(len(bars)) % 5
+    for name in ("bid_size", "bid_depth", "bid_slope"):
+        bars[name] *= np.where(place < 2, 0.0, 1.0)
+    for name in ("ask_size", "ask_depth", "ask_slope"):
+        bars[name] *= np.where(place % 2 == 0, 0.0, 1.0)
+    for name in ("spread", "microprice", "funding_rate", "funding_in", "mark_price"):
+        bars[name] *= np.where(place == 3, 0.0, 1.0)
 
 
 def check_features(

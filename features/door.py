@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import BarError
-from market.bars import BAR, COLUMN, FIELDS
+from market.bars import BAR, COLUMN, FIELDS, SIGNED_FIELDS, WIDTH
 from market.jit import kernel
 from market.time import format_time
 
@@ -29,14 +29,16 @@ LEAST, MOST = 1e-18, 1e18
 WEEK = 604_800_000_000_000
 MONDAY = 345_600_000_000_000  # bars of whole weeks begin on Mondays, all others on multiples of their interval
 TAKER_SLACK = 1.0 + 1e-9
-COLUMNS = 16
+COLUMNS = WIDTH
+REASONS = 16  # a refusal is (row * PLACES + column) * REASONS + reason
+PLACES = 32
 COUNT, LAST_END, NUMBER, INTERVAL, MAX_GAP = range(5)
 
 START, END = COLUMN["start"], COLUMN["end"]
 OPEN, HIGH, LOW, CLOSE, VOLUME = (COLUMN[name] for name in FIELDS[:5])
 TAKER = COLUMN["taker_buy_volume"]
 FIRST_OPTIONAL = COLUMN["quote_volume"]
-SIGNED = COLUMN["order_flow_imbalance"]
+SIGNED = sum(1 << COLUMN[name] for name in SIGNED_FIELDS)
 
 
 class Refusal(IntEnum):
@@ -78,18 +80,18 @@ SENTENCES = {
 def time_refused(start: int, end: int, before: int, interval: int) -> int:
     """The refusal code of a bar's times, or -1. ``before`` is the end of the last bar, -1 for none."""
     if start < 0:
-        return START * 16 + BEFORE_EPOCH
+        return START * REASONS + BEFORE_EPOCH
     if interval > 0:
         if start != before:  # the bar before was on the grid: no division on the usual path
             origin = MONDAY if interval % WEEK == 0 else 0
             if (start - origin) % interval != 0:
-                return START * 16 + OFF_GRID
+                return START * REASONS + OFF_GRID
         if end != start + interval:
-            return END * 16 + WRONG_END
+            return END * REASONS + WRONG_END
     elif end < start:
-        return END * 16 + WRONG_END
+        return END * REASONS + WRONG_END
     if start < before:
-        return START * 16 + NOT_AFTER
+        return START * REASONS + NOT_AFTER
     return -1
 
 
@@ -98,15 +100,15 @@ def prices_refused(bars_f: Floats, row: int) -> int:
     """The refusal code of a bar's open, high, low, close and volume, or -1."""
     for column in range(OPEN, VOLUME):
         if not (LEAST <= bars_f[row, column] <= MOST):
-            return column * 16 + NOT_A_PRICE
+            return column * REASONS + NOT_A_PRICE
     volume = bars_f[row, VOLUME]
     if not (volume == 0.0 or LEAST <= volume <= MOST):
-        return VOLUME * 16 + NOT_A_VOLUME
+        return VOLUME * REASONS + NOT_A_VOLUME
     open_, high, low, close = bars_f[row, OPEN], bars_f[row, HIGH], bars_f[row, LOW], bars_f[row, CLOSE]
     if low > open_ or low > close:
-        return LOW * 16 + LOW_ABOVE
+        return LOW * REASONS + LOW_ABOVE
     if high < open_ or high < close:
-        return HIGH * 16 + HIGH_BELOW
+        return HIGH * REASONS + HIGH_BELOW
     return -1
 
 
@@ -117,17 +119,17 @@ def optional_refused(bars_f: Floats, row: int, optional: int) -> int:
         if (optional >> column) & 1:
             value = bars_f[row, column]
             if not (-MOST <= value <= MOST):
-                return column * 16 + NOT_FINITE
-            if value < 0.0 and column != SIGNED:
-                return column * 16 + NEGATIVE
+                return column * REASONS + NOT_FINITE
+            if value < 0.0 and not (SIGNED >> column) & 1:
+                return column * REASONS + NEGATIVE
             if column == TAKER and value > bars_f[row, VOLUME] * TAKER_SLACK:
-                return column * 16 + TAKER_ABOVE
+                return column * REASONS + TAKER_ABOVE
     return -1
 
 
 @kernel
 def first_refused(bars_f: Floats, bars_i: Ints, state_i: Ints, optional: int) -> int:
-    """The first bad bar as row * 256 + column * 16 + reason, or -1 if all may pass. Changes nothing."""
+    """The first bad bar as (row * PLACES + column) * REASONS + reason, or -1 if all may pass. Changes nothing."""
     before = state_i[LAST_END] if state_i[COUNT] > 0 else -1
     interval = state_i[INTERVAL]
     for row in range(bars_f.shape[0]):
@@ -137,7 +139,7 @@ def first_refused(bars_f: Floats, bars_i: Ints, state_i: Ints, optional: int) ->
         if code < 0 and optional != 0:
             code = optional_refused(bars_f, row, optional)
         if code >= 0:
-            return row * 256 + code
+            return row * PLACES * REASONS + code
         before = bars_i[row, 1]
     return -1
 
@@ -172,8 +174,8 @@ DOOR: tuple[Callable[..., Any], ...] = (
 
 def refusal(bars: NDArray[np.void], code: int, readers: Mapping[str, str]) -> BarError:
     """The error that names what `first_refused` found; ``readers`` names a feature that reads each field."""
-    row, rest = divmod(code, 256)
-    column, reason = divmod(rest, 16)
+    row, rest = divmod(code, PLACES * REASONS)
+    column, reason = divmod(rest, REASONS)
     name = (BAR.names or ())[column]
     value = bars[name][row]
     shown = format_time(int(value)) if name in ("start", "end") else repr(float(value))

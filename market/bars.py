@@ -21,11 +21,21 @@ FIELDS = (
     "taker_buy_volume",  # base asset bought by takers
     "vwap",  # quote per base
     "spread",  # quoted, at the close, quote per base
-    "bid_depth",  # base asset
-    "ask_depth",  # base asset
-    "order_flow_imbalance",  # base asset
+    "bid_depth",  # base asset over the ten best levels, at the close
+    "ask_depth",  # base asset over the ten best levels, at the close
+    "order_flow_imbalance",  # signed, base asset, at the best level, summed over the bar
     "microprice",  # quote per base, at the close
+    "bid_size",  # base asset at the best bid, at the close
+    "ask_size",  # base asset at the best ask, at the close
+    "multilevel_order_flow_imbalance",  # signed, base asset, summed over the ten best levels and over the bar
+    "bid_slope",  # base asset per unit of relative distance from the mid, at the close
+    "ask_slope",  # base asset per unit of relative distance from the mid, at the close
+    "funding_rate",  # signed fraction per funding interval, the last one published by the bar's end
+    "funding_in",  # seconds from the bar's end to the next funding
+    "mark_price",  # quote per base, the last one published by the bar's end
 )
+SIGNED_FIELDS = ("order_flow_imbalance", "multilevel_order_flow_imbalance", "funding_rate")
+"""The fields that may be negative."""
 PRICE_FIELDS = ("open", "high", "low", "close", "volume")
 BAR = np.dtype([("start", "<i8"), ("end", "<i8"), *[(field, "<f8") for field in FIELDS]])
 """``start`` and ``end`` are nanoseconds UTC; the bar covers [start, end) and is available at ``end``."""
@@ -44,12 +54,12 @@ def empty_bars(count: int) -> NDArray[np.void]:
 
 
 def as_matrix(bars: NDArray[np.void]) -> NDArray[np.float64]:
-    """Bars as a (n, 16) float64 matrix over the same memory; columns 0 and 1 are bit patterns of times."""
+    """Bars as a (n, 24) float64 matrix over the same memory; columns 0 and 1 are bit patterns of times."""
     return bars.view(np.float64).reshape(len(bars), WIDTH)
 
 
 def as_times(bars: NDArray[np.void]) -> NDArray[np.int64]:
-    """Bars as a (n, 16) int64 matrix over the same memory; only columns 0 and 1 are meaningful."""
+    """Bars as a (n, 24) int64 matrix over the same memory; only columns 0 and 1 are meaningful."""
     return bars.view(np.int64).reshape(len(bars), WIDTH)
 
 

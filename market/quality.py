@@ -14,6 +14,7 @@ bad_price           error     open, high, low or close is missing, infinite or n
 ohlc                error     low and high do not enclose open and close
 bad_volume          error     volume is missing, infinite or negative; any other amount is negative
 taker_volume        error     takers bought more than was traded
+bad_book            error     a value of book, funding or mark price is infinite, or negative where it may not
 vwap_range          warning   quote volume / volume lies outside [low, high] (tolerance 1e-6)
 gap                 warning   rows are missing
 zero_volume_run     warning   `QualityRules.long_run` or more consecutive bars without volume
@@ -32,6 +33,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from market.bars import FIELDS, SIGNED_FIELDS
 from market.errors import QualityError
 from market.time import DAY, format_interval, format_time
 
@@ -163,6 +165,7 @@ def check_bars(bars: NDArray[np.void], interval: int, rules: QualityRules | None
         lambda: _ohlc(bars),
         lambda: _bad_volume(bars),
         lambda: _taker_volume(bars),
+        lambda: _bad_book(bars),
         lambda: _vwap_range(bars),
         lambda: _gap(bars, interval),
         lambda: _zero_volume_run(bars, rules),
@@ -279,6 +282,21 @@ def _taker_volume(bars: NDArray[np.void]) -> Finding | None:
         return f"{count} with taker-buy volume {taker[row].item()!r} above volume {volume[row].item()!r}"
 
     return _finding(bars, "taker_volume", "error", bad, message)
+
+
+def _bad_book(bars: NDArray[np.void]) -> Finding | None:
+    fields = FIELDS[FIELDS.index("spread") :]
+    wrong = {name: np.isinf(bars[name]) | ((bars[name] < 0) & (name not in SIGNED_FIELDS)) for name in fields}
+    bad = np.any(list(wrong.values()), axis=0)
+    count = _plural(int(bad.sum()))
+
+    def message(row: int) -> str:
+        name = next(name for name in fields if wrong[name][row])
+        return (
+            f"{count} with an infinite or negative value of the book or the funding ({name} {bars[name][row].item()!r})"
+        )
+
+    return _finding(bars, "bad_book", "error", bad, message)
 
 
 def _vwap_range(bars: NDArray[np.void]) -> Finding | None:

@@ -13,7 +13,7 @@ from market.bars import BAR, FIELDS, as_matrix, as_times
 from market.errors import LakeError
 from market.time import format_time
 
-HEADER: Final = b"bars 1\0" + repr(BAR.descr).encode()
+HEADER: Final = b"bars 2\0"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,13 +38,21 @@ def canonical(bars: NDArray[np.void]) -> NDArray[np.void]:
 def fingerprint_bars(bars: NDArray[np.void]) -> str:
     """SHA-256 of bars in their order, independent of files, layout and history of imports.
 
+    Covers the times and the fields that have a value in some bar, by name: a field that the schema gains changes no
+    fingerprint of bars that lack it.
+
     Examples
     --------
     >>> from market.bars import empty_bars
     >>> fingerprint_bars(empty_bars(1)) == fingerprint_bars(empty_bars(2))
     False
     """
-    return hashlib.sha256(HEADER + canonical(bars).tobytes()).hexdigest()
+    clean = canonical(bars)
+    digest = hashlib.sha256(HEADER + str(len(clean)).encode())
+    for name in ("start", "end", *FIELDS):
+        if name not in FIELDS or not np.isnan(clean[name]).all():
+            digest.update(name.encode() + b"\0" + clean[name].tobytes())
+    return digest.hexdigest()
 
 
 def merge(stored: NDArray[np.void], new: NDArray[np.void], what: str, replace: bool = False) -> Merged:

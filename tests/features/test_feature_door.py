@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.conformance import demand_equal, plain_bars, replayed
+from features.door import first_refused, refusal
 from features.engine import FeatureEngine
 from features.errors import BarError, FeatureError
 from features.feature_set import FeatureSet
-from market.bars import PRICE_FIELDS
+from market.bars import COLUMN, FIELDS, PRICE_FIELDS, as_matrix, as_times
 from market.time import DAY, MINUTE
 
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
@@ -116,6 +118,31 @@ def test_fields_that_no_feature_reads_may_be_missing():
         bars[field] = np.nan
     rows = FeatureEngine(FeatureSet(("volume_z_24",), MINUTE, 3)).replay(bars)
     assert np.isfinite(rows[23:]).all()
+
+
+OPTIONAL = FIELDS[FIELDS.index("quote_volume") :]
+
+
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_every_optional_field_has_its_own_rule(field):
+    """The door's mask, column and sentence agree for each of the optional columns, the last one too."""
+    bars = BARS[:3].copy()
+    mask = 1 << COLUMN[field]
+    state = np.zeros(8, np.int64)
+    assert first_refused(as_matrix(bars), as_times(bars), state, mask) == -1
+    for value, sentence in (
+        (np.nan, "missing or not finite"),
+        (np.inf, "missing or not finite"),
+        (-1.0, "is negative"),
+    ):
+        bars[field][1] = value
+        for unread in (0, *(1 << COLUMN[other] for other in OPTIONAL if other != field)):
+            assert first_refused(as_matrix(bars), as_times(bars), state, unread) == -1
+        code = first_refused(as_matrix(bars), as_times(bars), state, mask)
+        if value < 0 and field in ("order_flow_imbalance", "multilevel_order_flow_imbalance", "funding_rate"):
+            assert code == -1
+        else:
+            assert re.match(rf"bar 1 \(start .*\): {field} {value!r} .*{sentence}", str(refusal(bars, code, {})))
 
 
 def test_a_set_names_what_the_bars_lack(engine):

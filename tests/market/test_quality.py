@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_bars import random_bars
 
+from market.bars import FIELDS
 from market.errors import QualityError
 from market.quality import QualityRules, check_bars, zero_volume_runs
 from market.readers import read_bars
@@ -131,6 +132,18 @@ def test_a_market_without_any_move_has_no_outliers():
     for field in ("open", "high", "low", "close"):
         bars[field] = 100.0
     assert codes(bars) == {}
+
+
+@pytest.mark.parametrize("field", FIELDS[FIELDS.index("spread") :])
+def test_values_of_the_book_are_finite_and_not_negative_unless_signed(field):
+    bars = random_bars(20)
+    bars[field] = 0.0
+    assert codes(bars) == {}
+    bars[field][7] = np.inf
+    bars[field][9] = -1e-9
+    signed = field in ("order_flow_imbalance", "multilevel_order_flow_imbalance", "funding_rate")
+    assert codes(bars) == {"bad_book": [7] if signed else [7, 9]}
+    assert f"({field} inf)" in check_bars(bars, STEP)["bad_book"].message
 
 
 def test_weeks_start_on_monday():
