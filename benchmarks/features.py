@@ -13,10 +13,11 @@ import talib
 from numpy.typing import NDArray
 
 from benchmarks.harness import Result, compare
-from features.catalogue import CATALOGUE
+from features.catalogue import default_features
 from features.conformance import plain_bars
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
+from market.bars import FIELDS
 from market.time import MINUTE
 
 COUNT = 200_000
@@ -39,6 +40,7 @@ TALIB_NAMES = (
     "price_z_24",
     "body_share",
 )
+DEFAULT = default_features(FIELDS)
 POLARS_NAMES = ("ewma_volatility_96", "scaled_return_8", "momentum_t_48", "ema_distance_24", "volume_z_96")
 
 
@@ -108,10 +110,10 @@ def run() -> list[Result]:
     bars = plain_bars(COUNT, 1)
     table = pl.DataFrame(columns(bars))
     shared, few, whole = (
-        FeatureEngine(FeatureSet(names, MINUTE, 3)).build() for names in (TALIB_NAMES, POLARS_NAMES, tuple(CATALOGUE))
+        FeatureEngine(FeatureSet(names, MINUTE, 3)).build() for names in (TALIB_NAMES, POLARS_NAMES, DEFAULT)
     )
     arrays = columns(bars)
-    values, all_values, few_values = (COUNT * len(names) for names in (TALIB_NAMES, CATALOGUE, POLARS_NAMES))
+    values, all_values, few_values = (COUNT * len(names) for names in (TALIB_NAMES, DEFAULT, POLARS_NAMES))
     return [
         compare(
             f"replay, {len(TALIB_NAMES)} indicators that TA-Lib has",
@@ -130,7 +132,7 @@ def run() -> list[Result]:
             few_values,
         ),
         compare(
-            f"replay, whole catalogue of {len(CATALOGUE)}",
+            f"replay, whole catalogue of {len(DEFAULT)}",
             "value",
             lambda: replayed(whole, bars),
             f"TA-Lib batch, its {len(TALIB_NAMES)}",
@@ -139,7 +141,7 @@ def run() -> list[Result]:
             peer_work=values,
         ),
         compare(
-            f"update from Python, {len(CATALOGUE)} features",
+            f"update from Python, {len(DEFAULT)} features",
             "bar",
             lambda: live(whole, bars[:20_000]),
             f"TA-Lib over {WINDOW} bars, {len(TALIB_NAMES)}",

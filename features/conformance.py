@@ -15,6 +15,7 @@ Exactness against an independent reference is the business of the tests: only a 
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from features.engine import FeatureEngine
 from features.errors import ConformanceError
 from features.feature import Feature
 from features.feature_set import FeatureSet
+from features.fitting import fit_features
 from market.bars import BAR, FIELDS, SIGNED_FIELDS, empty_bars
 from market.time import HOUR, MINUTE
 
@@ -37,14 +39,15 @@ Rows = NDArray[np.float64]
 FUNDING_INTERVAL = 8 * HOUR
 
 INTERPRETER = """
+import pickle
 import sys
+from pathlib import Path
 import numba
 import numpy as np
 assert numba.config.DISABLE_JIT
 from features.engine import FeatureEngine
-from features.feature_set import FeatureSet
-bars, out, interval, max_gap = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-np.save(out, FeatureEngine(FeatureSet(tuple(sys.argv[5:]), interval, max_gap)).replay(np.load(bars)))
+wanted, bars, out = sys.argv[1:]
+np.save(out, FeatureEngine(pickle.loads(Path(wanted).read_bytes())).replay(np.load(bars)))
 """
 
 
@@ -149,7 +152,7 @@ def check_finite(engine: FeatureEngine, series: Iterable[Bars]) -> None:
 
 
 def check_interpreted(engine: FeatureEngine, bars: Bars) -> None:
-    """A process without the JIT gives the same bits (features of the default catalogue only)."""
+    """A process without the JIT gives the same bits; kernels must be importable there."""
     compiled = replayed(engine, bars)
     rows = interpreted_replay(engine.feature_set, bars)
     demand_equal(engine.feature_set.names, "compiled and interpreted code differ", rows, compiled)
@@ -158,9 +161,10 @@ def check_interpreted(engine: FeatureEngine, bars: Bars) -> None:
 def interpreted_replay(feature_set: FeatureSet, bars: Bars) -> Rows:
     """The rows of some bars from another process with ``NUMBA_DISABLE_JIT=1``."""
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "bars.npy", Path(folder) / "rows.npy"
+        wanted, source, target = (Path(folder) / name for name in ("wanted", "bars.npy", "rows.npy"))
+        wanted.write_bytes(pickle.dumps(feature_set))
         np.save(source, bars)
-        arguments = [str(source), str(target), str(feature_set.interval), str(feature_set.max_gap), *feature_set.names]
+        arguments = [str(wanted), str(source), str(target)]
         environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
         root = Path(__file__).resolve().parent.parent
         subprocess.run([sys.executable, "-c", INTERPRETER, *arguments], check=True, env=environment, cwd=root)
@@ -229,6 +233,12 @@ def add_book(bars: Bars, generator: np.random.Generator) -> None:
     bars["funding_rate"] = 1e-4 * np.sin(published.astype(np.float64))
     bars["funding_in"] = (FUNDING_INTERVAL - bars["end"] % FUNDING_INTERVAL) / 1e9
     bars["mark_price"] = close * np.exp(1e-4 * generator.standard_normal(count))
+
+
+def fitted_on_random_bars(feature_set: FeatureSet, count: int = 4_000) -> FeatureSet:
+    """A feature set whose fitted values come from random bars, for checks that hold whatever the values."""
+    interval = feature_set.interval or MINUTE
+    return fit_features(feature_set, {"random": plain_bars(count, 5, interval=interval)}, 0, count * interval)
 
 
 def without(bars: Bars, rows: Sequence[int]) -> Bars:
@@ -326,7 +336,7 @@ def check_features(
     Parameters
     ----------
     feature_set
-        What to check, with its own catalogue.
+        What to check, with its own catalogue; what it has to have fitted and has not is fitted on random bars.
     bars
         On the set's grid, longer than its warm-up by a few hundred; random bars by default.
     tell
@@ -337,6 +347,8 @@ def check_features(
     ConformanceError
         Naming the feature, the row, and what is broken.
     """
+    if feature_set.unfitted:
+        feature_set = fitted_on_random_bars(feature_set)
     engine = FeatureEngine(feature_set).build()
     count = 3 * feature_set.warmup + 300
     grid = feature_set.interval or MINUTE

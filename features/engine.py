@@ -28,6 +28,11 @@ class FeatureEngine:
     feature_set
         What to compute, in which order.
 
+    Raises
+    ------
+    FeatureError
+        If a feature needs fitted values that the set lacks.
+
     Notes
     -----
     ``update(bar)`` *is* ``replay`` of one row: from the same state both give the same bytes. Bars that are out of
@@ -59,6 +64,7 @@ class FeatureEngine:
         self._bar_f, self._bar_i = as_matrix(self._bar), as_times(self._bar)
         self._row = np.empty((1, len(feature_set.names)))
         self._replay: Replay | None = None
+        self._fitted = fitted_header(feature_set)
         self.reset()
 
     def build(self, progress: Progress | None = None) -> FeatureEngine:
@@ -113,8 +119,9 @@ class FeatureEngine:
         return rows
 
     def reset(self) -> None:
-        """Forget all bars."""
+        """Forget all bars, but not what was fitted."""
         self.state[:] = 0
+        self._floats[: len(self._fitted)] = self._fitted
         self._ints[INTERVAL] = self.feature_set.interval
         self._ints[MAX_GAP] = self.feature_set.max_gap
 
@@ -138,9 +145,29 @@ class FeatureEngine:
         if digest != self.feature_set.digest:
             raise StateError(
                 f"the snapshot is of feature set {digest[:12]}, this engine is {self.feature_set.digest[:12]}: "
-                "names, order, interval, gap rule or a kernel differ; replay the bars instead"
+                "names, order, interval, gap rule, fitted values or a kernel differ; replay the bars instead"
             )
         self.state[:] = np.frombuffer(state, np.uint8)
+
+
+def fitted_header(feature_set: FeatureSet) -> NDArray[np.float64]:
+    """The fitted values of a set in the order of its plan, shape (plan.fitted,).
+
+    Raises
+    ------
+    FeatureError
+        Naming every feature that lacks some.
+    """
+    if feature_set.unfitted:
+        lacks = "; ".join(f"{name} needs {', '.join(values)}" for name, values in feature_set.unfitted.items())
+        raise FeatureError(
+            f"features are not fitted: {lacks}. Fit them on training bars: features.fitting.fit_features"
+        )
+    plan = feature_set.plan
+    found = np.empty(plan.fitted)
+    for one, at in plan.fitted_at.items():
+        found[at : at + one.size] = feature_set.fitted[one.name]
+    return found
 
 
 def only(bars: NDArray[np.void]) -> np.void:

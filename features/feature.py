@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
-from features.nodes import Field, Node, Part, walk
+from features.nodes import Field, Fitted, Node, Part, walk
+
+Cost: TypeAlias = Literal["cheap", "expensive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,9 @@ class Feature:
         Where it is defined, or ``own``.
     parameters
         Windows, spans and periods, in bars.
+    cost
+        ``cheap`` if a bar costs a few operations whatever the windows, as the features of the default set do;
+        ``expensive`` if it costs a pass over a window or more (`features.catalogue.costs` has what was measured).
     """
 
     name: str
@@ -37,6 +43,7 @@ class Feature:
     meaning: str
     source: str
     parameters: Mapping[str, float] = field(default_factory=dict, hash=False)
+    cost: Cost = "cheap"
 
     @property
     def node(self) -> Node:
@@ -62,3 +69,8 @@ class Feature:
     def fields(self) -> frozenset[str]:
         """The bar fields it reads."""
         return frozenset(one.name for one in walk((self.value,)) if isinstance(one, Field))
+
+    @property
+    def fitted(self) -> tuple[Fitted, ...]:
+        """The values it needs that are fitted on training bars, each with the function that fits it."""
+        return tuple(one for one in walk((self.value,)) if isinstance(one, Fitted))

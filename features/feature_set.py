@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from types import FunctionType
+from math import isfinite
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 from features import door
 from features.catalogue import CATALOGUE
 from features.errors import FeatureError
 from features.feature import Feature
+from features.nodes import Fitted
 from features.plan import Plan, make_plan
 from features.source import generate
 from market.bars import PRICE_FIELDS
@@ -35,11 +37,15 @@ class FeatureSet:
         How many missing bars in a row are bridged; after more of them the state starts anew.
     catalogue
         Where names are looked up; a user's own features are added to a copy of the default one.
+    fitted
+        The values that some features need and that were fitted on training bars, by name: what
+        `features.fitting.fit_features` gives, or what was read back from JSON.
 
     Raises
     ------
     FeatureError
-        If a name is unknown or twice in the list, the list is empty, or a number is negative.
+        If a name is unknown or twice in the list, the list is empty, a number is negative, or fitted values belong to
+        no feature of the list, are too few, too many or not finite.
 
     Examples
     --------
@@ -52,6 +58,7 @@ class FeatureSet:
     interval: int
     max_gap: int
     catalogue: Mapping[str, Feature] = field(default_factory=lambda: CATALOGUE, repr=False, compare=False)
+    fitted: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -64,10 +71,55 @@ class FeatureSet:
                 raise FeatureError(f"feature {name!r} is twice in the feature set; list each once")
         if self.interval < 0 or self.max_gap < 0:
             raise FeatureError(f"interval {self.interval} and max_gap {self.max_gap} must not be negative")
+        object.__setattr__(self, "fitted", MappingProxyType(self._checked_values()))
 
-    def __reduce__(self) -> tuple[type[FeatureSet], tuple[Any, ...]]:
-        own = () if self.catalogue is CATALOGUE else ({feature.name: feature for feature in self.features},)
-        return FeatureSet, (self.names, self.interval, self.max_gap, *own)
+    def __reduce__(self) -> tuple[Any, ...]:
+        own = None if self.catalogue is CATALOGUE else {feature.name: feature for feature in self.features}
+        return restored, (self.names, self.interval, self.max_gap, dict(self.fitted), own)
+
+    def _checked_values(self) -> dict[str, tuple[float, ...]]:
+        """The fitted values in the order in which features need them; refuses those that nothing can use."""
+        found: dict[str, tuple[float, ...]] = {}
+        for name, one in self.needed.items():
+            if name not in self.fitted:
+                continue
+            found[name] = tuple(float(value) for value in self.fitted[name])
+            if len(found[name]) != one.size or not all(isfinite(value) for value in found[name]):
+                raise FeatureError(f"the fitted values of {name!r} must be {one.size} finite numbers: {found[name]}")
+        for name in self.fitted:
+            if name not in found:
+                raise FeatureError(f"no feature of the set needs the fitted values {name!r}; leave them out")
+        return found
+
+    @cached_property
+    def needed(self) -> Mapping[str, Fitted]:
+        """What the features need to have fitted, by name."""
+        found: dict[str, Fitted] = {}
+        for feature in self.features:
+            for one in feature.fitted:
+                if found.setdefault(one.name, one) != one:
+                    raise FeatureError(f"{feature.name}: the fitted values {one.name!r} mean two things in one set")
+        return found
+
+    @property
+    def unfitted(self) -> dict[str, tuple[str, ...]]:
+        """The features that lack fitted values, each with the names of these."""
+        lacks = {
+            feature.name: tuple(one.name for one in feature.fitted if one.name not in self.fitted)
+            for feature in self.features
+        }
+        return {name: values for name, values in lacks.items() if values}
+
+    def with_fitted(self, values: Mapping[str, Sequence[float]]) -> FeatureSet:
+        """The same features with other fitted values; nothing is compiled anew.
+
+        Raises
+        ------
+        FeatureError
+            If the values do not fit the features.
+        """
+        fitted = {name: tuple(one) for name, one in values.items()}
+        return FeatureSet(self.names, self.interval, self.max_gap, self.catalogue, fitted)
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -86,8 +138,9 @@ class FeatureSet:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of names, order, interval, gap rule and `code_digest`."""
-        text = "\n".join([self.code_digest, str(self.interval), str(self.max_gap), *self.names])
+        """SHA-256 of names, order, interval, gap rule, fitted values and `code_digest`."""
+        values = [f"{name} {' '.join(one.hex() for one in numbers)}" for name, numbers in self.fitted.items()]
+        text = "\n".join([self.code_digest, str(self.interval), str(self.max_gap), *self.names, *values])
         return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property
@@ -136,6 +189,17 @@ class FeatureSet:
         if lacking:
             needs = "; ".join(f"{one.name} needs {', '.join(sorted(one.fields - present))}" for one in lacking)
             raise FeatureError(f"the bars lack fields: {needs}. Leave these features out or use bars that have them")
+
+
+def restored(
+    names: tuple[str, ...],
+    interval: int,
+    max_gap: int,
+    fitted: Mapping[str, tuple[float, ...]],
+    own: Mapping[str, Feature] | None,
+) -> FeatureSet:
+    """A feature set that was pickled; only features that are not the house's travel, by the names of their kernels."""
+    return FeatureSet(names, interval, max_gap, CATALOGUE if own is None else own, fitted)
 
 
 def suggestion(name: str, catalogue: Mapping[str, Feature]) -> str:

@@ -4,21 +4,28 @@ A feature is the last node of a small graph. Two features that contain the same 
 a node is computed once per bar however many features read it.
 
 Calling convention of a kernel: the float state and the offset at which this node's part begins (only if ``floats`` is
-not zero or it reads a ring), the integer state and offset (only if ``ints`` is not zero), its inputs in order, its
-parameters in order.
-A ``Ring`` arrives as two integers (offset, mask), a ``Block`` as three (window, fresh, since), everything else as one
-value. State is all zeros at the first call, and a kernel never sees a NaN.
+not zero or it reads a ring or fitted values), the integer state and offset (only if ``ints`` is not zero), its inputs
+in order, its parameters in order.
+A ``Ring`` arrives as two integers (offset, mask), a ``Block`` as three (window, fresh, since), ``Fitted`` values as the
+offset of the first of them in the float state, everything else as one value. State is all zeros at the first call, and
+a kernel never sees a NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import importlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from market.bars import FIELDS
 
 Kernel: TypeAlias = Callable[..., Any]
+Fit: TypeAlias = Callable[[Sequence[NDArray[np.float64]]], Sequence[float]]
+"""From runs of consecutive training rows, each of shape (rows, inputs), to values; the runs' order must not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,15 @@ class Node:
     def __hash__(self) -> int:
         return self.key
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        numbers = self.params, self.floats, self.ints, self.outputs, self.delay, self.recursive, self.start
+        return node_of, (self.kernel.__module__, self.kernel.__name__, self.inputs, *numbers)
+
+
+def node_of(module: str, name: str, *rest: Any) -> Node:
+    """A node by its kernel's name: a node that travels between processes names its kernel, it does not copy it."""
+    return Node(getattr(importlib.import_module(module), name), *rest)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -148,8 +164,38 @@ class Block:
     memory: int | None = field(default=1, init=False, repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Numbers fitted on training bars only; constant while an engine runs, whatever bars come.
+
+    Parameters
+    ----------
+    name
+        Unique among the fitted values of a feature set; the key of `FeatureSet.fitted`.
+    size
+        How many numbers.
+    inputs
+        What they are fitted on. An engine computes these over the training bars; they may not need fitted values.
+    fit
+        Gives the numbers, from runs of consecutive training rows.
+    """
+
+    name: str
+    size: int
+    inputs: tuple[Value, ...]
+    fit: Fit
+
+    first: int = field(default=1, init=False, repr=False, compare=False)
+    memory: int | None = field(default=1, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        nested = [one.name for one in walk(self.inputs) if isinstance(one, Fitted)]
+        if nested:
+            raise ValueError(f"{self.name} is fitted on what needs {', '.join(nested)}, which is fitted itself")
+
+
 Value: TypeAlias = Field | Clock | Node | Part
-Input: TypeAlias = Value | Ring | Block
+Input: TypeAlias = Value | Ring | Block | Fitted
 
 COUNT = Clock("count")
 END = Clock("end")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from features.feature import Feature
-from features.nodes import Block, Node, Ring, Value, walk
+from features.nodes import Block, Fitted, Node, Ring, Value, walk
 
 HEADER_INTS = 5
 """The engine's own integers, see `features.door`: count, end, number, interval, max_gap."""
@@ -18,9 +18,12 @@ class Plan:
 
     ``nodes`` are sorted by the bar at which they first run, sources first. ``floats_at`` and ``ints_at`` give each
     node's state offsets, ``rings`` each ringed series' (offset, capacity), ``blocks`` each window's two integers.
+    ``fitted_at`` gives the offset of fitted values, which are the first ``fitted`` floats and outlive every reset.
     """
 
     features: tuple[Feature, ...]
+    fitted_at: dict[Fitted, int]
+    fitted: int
     nodes: tuple[Node, ...]
     floats_at: dict[Node, int]
     ints_at: dict[Node, int]
@@ -49,7 +52,13 @@ def make_plan(features: Sequence[Feature]) -> Plan:
     for one in values:
         if isinstance(one, Ring):
             depths[one.series] = max(depths.get(one.series, 0), one.depth)
+    fitted_at: dict[Fitted, int] = {}
     floats, ints = 0, HEADER_INTS
+    for one in values:
+        if isinstance(one, Fitted):
+            fitted_at[one] = floats
+            floats += one.size
+    fitted = floats
     floats_at: dict[Node, int] = {}
     ints_at: dict[Node, int] = {}
     rings: dict[Value, tuple[int, int]] = {}
@@ -64,4 +73,5 @@ def make_plan(features: Sequence[Feature]) -> Plan:
         floats_at[node], ints_at[node] = floats, ints
         floats += node.floats
         ints += node.ints
-    return Plan(tuple(features), tuple(nodes), floats_at, ints_at, rings, blocks, max(1, floats), ints)
+    steps = tuple(nodes)
+    return Plan(tuple(features), fitted_at, fitted, steps, floats_at, ints_at, rings, blocks, max(1, floats), ints)

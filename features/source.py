@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from features.nodes import Block, Clock, Field, Input, Node, Part, Ring, Value, walk
+from features.nodes import Block, Clock, Field, Fitted, Input, Node, Part, Ring, Value, walk
 from features.plan import Plan
 from market.bars import COLUMN, PRICE_FIELDS
 
@@ -30,7 +30,7 @@ def replay(bars_f, bars_i, out, state_f, state_i):
         return refused
     count, end, number, interval, max_gap = state_i[0], state_i[1], state_i[2], state_i[3], state_i[4]
 {load}    for row in range(bars_f.shape[0]):
-        count, number = arrive(bars_i[row, 0], end, count, number, state_f, state_i, interval, max_gap)
+        count, number = arrive(bars_i[row, 0], end, count, number, {memory}, state_i, interval, max_gap)
         end = bars_i[row, 1]
 '''
 TAIL = """    state_i[0], state_i[1], state_i[2] = count, end, number
@@ -68,13 +68,15 @@ class Names:
                 return f"{at}, {size - 1}"
             case Block():
                 return f"{source.window}, fresh_{source.window}, since_{source.window}"
+            case Fitted():
+                return str(self.plan.fitted_at[source])
             case _:
                 return self.value(source)
 
     def call(self, node: Node) -> str:
         """The statement that runs a node."""
         parts = []
-        if node.floats or any(isinstance(one, Ring) for one in node.inputs):
+        if node.floats or any(isinstance(one, Ring | Fitted) for one in node.inputs):
             parts.append(f"state_f, {self.plan.floats_at[node]}")
         if node.ints:
             parts.append(f"state_i, {self.plan.ints_at[node]}")
@@ -148,5 +150,6 @@ def generate(plan: Plan) -> str:
     blocks = [(f"next_{window}", f"since_{window}", at) for window, at in plan.blocks.items()]
     load = "".join(f"    {following}, {since} = state_i[{at}], state_i[{at + 1}]\n" for following, since, at in blocks)
     store = "".join(f"    state_i[{at}], state_i[{at + 1}] = {following}, {since}\n" for following, since, at in blocks)
-    head = HEAD.format(imports=imports, optional=optional_fields(plan), load=load)
+    memory = f"state_f[{plan.fitted}:]" if plan.fitted else "state_f"  # a gap empties all but what was fitted
+    head = HEAD.format(imports=imports, optional=optional_fields(plan), load=load, memory=memory)
     return head + "".join(f"{INDENT}{line}\n" for line in body(plan, names)) + TAIL.format(store=store)

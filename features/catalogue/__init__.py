@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from features.catalogue import calendar, flow, oscillators, returns, trend, volatility, volume
+from features.catalogue import calendar, flow, memory, oscillators, returns, trend, volatility, volume
 from features.feature import Feature
 
 GROUPS: Mapping[str, tuple[Feature, ...]] = MappingProxyType(
@@ -17,6 +17,7 @@ GROUPS: Mapping[str, tuple[Feature, ...]] = MappingProxyType(
         "volume": volume.FEATURES,
         "flow": flow.FEATURES,
         "calendar": calendar.FEATURES,
+        "memory": memory.FEATURES,
     }
 )
 CATALOGUE: Mapping[str, Feature] = MappingProxyType(
@@ -25,7 +26,9 @@ CATALOGUE: Mapping[str, Feature] = MappingProxyType(
 
 
 def default_features(fields: Iterable[str], catalogue: Mapping[str, Feature] = CATALOGUE) -> tuple[str, ...]:
-    """The names of all features whose bar fields are present, in catalogue order.
+    """The names of all cheap features whose bar fields are present, in catalogue order.
+
+    Expensive features, and those that must be fitted first, are only computed where they are asked for by name.
 
     Parameters
     ----------
@@ -39,11 +42,11 @@ def default_features(fields: Iterable[str], catalogue: Mapping[str, Feature] = C
     (True, False)
     """
     present = frozenset(fields)
-    return tuple(name for name, feature in catalogue.items() if feature.fields <= present)
+    return tuple(name for name, feature in catalogue.items() if by_default(feature) and feature.fields <= present)
 
 
 def disabled_features(fields: Iterable[str], catalogue: Mapping[str, Feature] = CATALOGUE) -> dict[str, str]:
-    """The features that are off, each with the reason.
+    """The features of the default set that are off, each with the reason.
 
     Examples
     --------
@@ -54,5 +57,10 @@ def disabled_features(fields: Iterable[str], catalogue: Mapping[str, Feature] = 
     return {
         name: f"needs {', '.join(sorted(feature.fields - present))}, which the bars lack"
         for name, feature in catalogue.items()
-        if not feature.fields <= present
+        if by_default(feature) and not feature.fields <= present
     }
+
+
+def by_default(feature: Feature) -> bool:
+    """Whether a feature is computed without being asked for by name."""
+    return feature.cost == "cheap" and not feature.fitted

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import oaconvolve
 
+from features.kernels.fractional import fractional_weights
 from models.errors import ModelError
 
 Floats = NDArray[np.float64]
@@ -31,9 +32,7 @@ def expanding_weights(order: float, count: int) -> Floats:
     """
     if count < 1:
         raise ModelError(f"{count} weights: at least one is needed")
-    k = np.arange(1, count, dtype=np.float64)
-    found: Floats = np.concatenate([[1.0], np.cumprod((k - 1.0 - order) / k)])
-    return found
+    return fractional_weights(order, count)
 
 
 def fixed_width_weights(order: float, threshold: float, most: int = 100_000) -> Floats:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from features.catalogue import CATALOGUE
+from features.catalogue import default_features
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
+from market.bars import FIELDS
 from market.time import MINUTE
 
 
 @pytest.fixture(scope="session")
 def feature_set() -> FeatureSet:
-    return FeatureSet(tuple(CATALOGUE), MINUTE, 3)
+    return FeatureSet(default_features(FIELDS), MINUTE, 3)
 
 
 @pytest.fixture(scope="session")

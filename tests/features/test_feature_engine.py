@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.catalogue import CATALOGUE
 from features.conformance import demand_equal, plain_bars, replayed, without
 from features.engine import FeatureEngine, row_hash, row_hashes
 from features.errors import FeatureError, StateError
@@ -181,8 +180,8 @@ def test_bad_feature_sets_are_refused(names, interval, max_gap, message):
         FeatureSet(names, interval, max_gap)
 
 
-def test_row_hash_sees_every_bit():
-    row = replayed(FeatureEngine(FeatureSet(tuple(CATALOGUE), MINUTE, 3)), BARS)[-1]
+def test_row_hash_sees_every_bit(engine):
+    row = replayed(engine, BARS)[-1]
     hashes = {row_hash(row)}
     for column in range(len(row)):
         for bit in (0, 31, 63):

@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from features.catalogue import CATALOGUE
+from features.catalogue import default_features
 from features.conformance import degenerate_series, flattened, plain_bars, replayed, without
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
-from market.bars import BAR, empty_bars
+from market.bars import BAR, FIELDS, empty_bars
 from market.time import MINUTE
 from tests.features.feature_reference import REFERENCE, worst_errors
 
@@ -35,7 +35,7 @@ def assert_exact(feature_set: FeatureSet, rows: np.ndarray, bars: np.ndarray, fi
 
 
 def test_every_feature_has_a_reference():
-    assert set(REFERENCE) == set(CATALOGUE)
+    assert set(REFERENCE) == set(default_features(FIELDS))
 
 
 @pytest.mark.parametrize("series", SERIES)
@@ -106,7 +106,7 @@ def test_exact_and_finite_on_real_bars(real_data, compiled, file):
     bars = archive_bars(path, REAL[file])[:12_000]
     interval = int(bars["end"][0] - bars["start"][0])
     same_grid = interval == compiled.feature_set.interval
-    engine = compiled if same_grid else FeatureEngine(FeatureSet(tuple(CATALOGUE), interval, 3))
+    engine = compiled if same_grid else FeatureEngine(FeatureSet(compiled.feature_set.names, interval, 3))
     rows = replayed(engine, bars)
     assert np.isfinite(rows[engine.feature_set.warmup - 1 :]).all()
     assert_exact(engine.feature_set, rows, bars)

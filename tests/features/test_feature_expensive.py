@@ -1,0 +1,87 @@
+"""The features of memory, information, breaks and regimes: conformance, exactness, real data, registered cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from features import conformance
+from features.catalogue import CATALOGUE
+from features.conformance import degenerate_series, flattened, plain_bars, replayed, without
+from features.engine import FeatureEngine
+from features.feature_set import FeatureSet
+from features.fitting import fit_features
+from market.time import MINUTE
+from tests.features.information_reference import REFERENCE, worst_errors
+from tests.features.test_feature_reference import REAL, archive_bars
+
+pytestmark = pytest.mark.xdist_group("features")
+
+TOLERANCE = 1e-9
+NAMES = tuple(name for name, feature in CATALOGUE.items() if feature.cost == "expensive")
+UNFITTED = FeatureSet(NAMES, MINUTE, 3)
+SERIES = {
+    "prices near 50,000": lambda: plain_bars(1_500, 2, 5e4),
+    "prices near 1e-5": lambda: plain_bars(1_500, 3, 1e-5),
+    "bridged gaps": lambda: without(plain_bars(1_500, 4), range(50, 1_400, 7)),
+    "a silent stretch": lambda: flattened(plain_bars(1_500, 5), 1_000, 1_200, silent=True),
+    "a stretch at one price": lambda: flattened(plain_bars(1_500, 6), 1_000, 1_100, silent=False),
+}
+
+
+@pytest.fixture(scope="module")
+def expensive() -> FeatureEngine:
+    training = {"A": plain_bars(4_000, 21), "B": plain_bars(4_000, 22, 1e-5)}
+    return FeatureEngine(fit_features(UNFITTED, training, 0, 4_000 * MINUTE)).build()
+
+
+def assert_exact(feature_set: FeatureSet, rows: np.ndarray, bars: np.ndarray, every: int) -> None:
+    worst = worst_errors(feature_set, rows, bars, every)
+    assert {name: error for name, error in worst.items() if not error <= TOLERANCE} == {}
+
+
+def test_every_expensive_feature_has_a_reference():
+    assert set(REFERENCE) == set(NAMES)
+
+
+def test_all_conform(expensive):
+    conformance.check_features(expensive.feature_set)
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_exact_on(expensive, series):
+    bars = SERIES[series]()
+    assert_exact(expensive.feature_set, replayed(expensive, bars), bars, 7)
+
+
+@pytest.mark.parametrize("number", [3, 5, 6, 7, 8])
+def test_exact_on_degenerate_bars(expensive, number):
+    bars = list(degenerate_series(1_200, 9))[number]
+    assert_exact(expensive.feature_set, replayed(expensive, bars), bars, 13)
+
+
+def test_interpreted_code_gives_the_same_bits(expensive):
+    bars = flattened(without(plain_bars(1_000, 5), range(10, 900, 17)), 700, 740, silent=True)
+    conformance.check_interpreted(expensive, bars)
+    leaping = list(degenerate_series(900, 3))[5]
+    conformance.check_interpreted(expensive, leaping)
+
+
+@pytest.mark.parametrize("price", [5e4, 1e-5])
+def test_exact_after_a_quarter_of_a_million_bars(expensive, price):
+    bars = plain_bars(250_000, 12, price)
+    rows = replayed(expensive, bars)
+    assert_exact(expensive.feature_set, rows[-2_500:], bars[-2_500:], 50)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("file", REAL)
+def test_exact_and_finite_on_real_bars(real_data, file):
+    path = next(iter((real_data / "klines").glob(file.replace(".csv.gz", "*.csv.gz"))))
+    bars = archive_bars(path, REAL[file])[:12_000]
+    interval = int(bars["end"][0] - bars["start"][0])
+    training = int(bars["end"][6_000])
+    feature_set = fit_features(FeatureSet(NAMES, interval, 3), {"A": bars}, 0, training)
+    rows = FeatureEngine(feature_set).replay(bars)
+    assert np.isfinite(rows[feature_set.warmup - 1 :]).all()
+    assert_exact(feature_set, rows[:3_000], bars[:3_000], 40)
