@@ -9,11 +9,12 @@ from pathlib import Path
 
 from market.errors import MarketError, QualityError, SourceError
 from market.lake import Delivery, Lake, SeriesKey, WriteReport
-from market.quality import QualityReport, QualityRules, check_bars
-from market.readers import SourceBars, read_series
+from market.lake.keys import interval_text
+from market.quality import QualityReport, QualityRules
+from market.readers import SourceBars
 from market.readers.read import FileFormat
 from market.readers.times import TimeUnit
-from market.time import format_interval
+from market.sources import source_of
 
 Progress = Callable[[str, float], None]
 """Called with what is going on and the fraction done, between 0 and 1."""
@@ -64,6 +65,7 @@ def import_files(
     columns: Mapping[str, str] | None = None,
     time_unit: TimeUnit | None = None,
     rules: QualityRules | None = None,
+    kind: str = "bars",
     replace: bool = False,
     quarantine: Path | None = None,
     progress: Progress | None = None,
@@ -78,6 +80,8 @@ def import_files(
         Where to store, and the venue that the series belong to.
     instrument
         The series' instrument; None takes the one that each file names.
+    kind
+        What the files hold, and the kind of the lake's series: a key of `market.sources.SOURCES`.
     replace
         Let bars that contradict stored ones replace them.
     quarantine
@@ -95,11 +99,12 @@ def import_files(
     files = [Path(path) for path in paths]
     checked: list[_Checked] = []
     failures: list[tuple[Path, MarketError]] = []
+    source = source_of(kind)
     for number, path in enumerate(files):
         say(f"checking {path.name}", 0.9 * number / len(files))
         try:
-            found = read_series(path, format=format, interval=interval, columns=columns, time_unit=time_unit)
-            checked += [_check(path, one, venue, instrument, rules) for one in found]
+            found = source.read(path, format=format, interval=interval, columns=columns, time_unit=time_unit)
+            checked += [_check(path, one, _key(path, one, venue, instrument, kind), rules) for one in found]
         except MarketError as error:
             failures.append((path, error))
     if failures:
@@ -112,15 +117,19 @@ def import_files(
     return ImportReport(tuple(ImportedSeries(one.path, one.read, one.quality, report) for one, report in pairs))
 
 
-def _check(path: Path, read: SourceBars, venue: str, instrument: str | None, rules: QualityRules | None) -> _Checked:
+def _key(path: Path, read: SourceBars, venue: str, instrument: str | None, kind: str) -> SeriesKey:
     name = instrument or read.symbol
     if name is None:
         raise SourceError(f"{path}: neither its name nor a column says the instrument; give it")
     if instrument is not None and read.symbol not in (None, instrument):
         raise SourceError(f"{path}: holds {read.symbol}, not {instrument}; import it under its own name")
-    quality = check_bars(read.bars, read.interval, rules)
+    return SeriesKey(venue, name, kind, interval_text(read.interval))
+
+
+def _check(path: Path, read: SourceBars, key: SeriesKey, rules: QualityRules | None) -> _Checked:
+    quality = source_of(key.kind).check(read.bars, read.interval, rules)
     quality.raise_if_bad(str(path), read.lines)
-    return _Checked(path, read, quality, SeriesKey(venue, name, "bars", format_interval(read.interval)))
+    return _Checked(path, read, quality, key)
 
 
 def _refuse(failures: Sequence[tuple[Path, MarketError]], total: int, quarantine: Path | None) -> None:
@@ -146,7 +155,8 @@ def _lines(one: ImportedSeries) -> list[str]:
     report = one.written
     changes = f"{report.added} new, {report.changed} changed, {report.unchanged} known"
     notes = [f"  {line}" for line in (*one.quality.text(one.read.lines).splitlines(), *one.read.notes)]
-    return [f"{one.path.name} -> {report.key}: {one.quality.rows} bars ({changes})", *notes]
+    unit = source_of(report.key.kind).unit
+    return [f"{one.path.name} -> {report.key}: {one.quality.rows} {unit} ({changes})", *notes]
 
 
 def _silent(what: str, done: float) -> None:

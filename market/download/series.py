@@ -14,7 +14,11 @@ from market.download.layout import ArchiveSeries
 from market.errors import DownloadError, MarketError
 from market.imports import ImportReport, Progress, import_files
 from market.lake import ImportRecord, Lake, SeriesKey, Source
+from market.lake.keys import IRREGULAR
 from market.time import format_interval, parse_interval, parse_time
+
+LAKE_KINDS: Final[Mapping[str, str]] = {"klines": "bars", "markPriceKlines": "mark", "fundingRate": "funding"}
+"""The lake's kind of series for each of the archive's."""
 
 FETCHING: Final = 0.8
 """The part of the progress that fetching is taken to be; the rest is reading, checking and storing."""
@@ -30,7 +34,7 @@ class Downloaded:
 
     @property
     def added(self) -> int:
-        """Bars that the lake did not have."""
+        """Rows that the lake did not have."""
         return 0 if self.report is None else self.report.added
 
 
@@ -42,10 +46,10 @@ def lake_key(series: ArchiveSeries) -> SeriesKey:
     DownloadError
         If the lake has no place for this kind.
     """
-    if series.kind != "klines" or series.interval is None:
-        raise DownloadError(f"{series}: only klines are stored in the lake")
-    interval = format_interval(parse_interval(series.interval))
-    return SeriesKey(series.venue, series.symbol, "bars", interval)
+    if series.kind not in LAKE_KINDS:
+        raise DownloadError(f"{series}: only {', '.join(LAKE_KINDS)} are stored in the lake")
+    interval = IRREGULAR if series.interval is None else format_interval(parse_interval(series.interval))
+    return SeriesKey(series.venue, series.symbol, LAKE_KINDS[series.kind], interval)
 
 
 def end_of(lake: Lake, series: ArchiveSeries) -> int:
@@ -73,7 +77,7 @@ def download_series(
     parallel: int = 4,
     progress: Progress | None = None,
 ) -> list[Downloaded]:
-    """Fetch and store series of bars: each wholly, or, if a file of it is refused, not at all.
+    """Fetch and store series: each wholly, or, if a file of it is refused, not at all.
 
     Parameters
     ----------
@@ -104,7 +108,8 @@ def _store(one: Arrived, lake: Lake, replace: bool) -> Downloaded:
     if not one.files:
         return Downloaded(one)
     try:
-        report = import_files(one.files, lake, one.series.venue, instrument=one.series.symbol, replace=replace)
+        key = lake_key(one.series)
+        report = import_files(one.files, lake, key.venue, instrument=key.instrument, kind=key.kind, replace=replace)
     except MarketError as error:
         return Downloaded(one, refused=str(error))
     return Downloaded(one, report)
@@ -124,7 +129,7 @@ class _Stored:
         record = self._records.get((str(key.folder), Source(file.name, file.sha256)))
         if record is None:
             return False
-        start, stop = parse_time(record.first), parse_time(record.last) + key.nanoseconds
+        start, stop = parse_time(record.first), parse_time(record.last) + max(1, key.nanoseconds)
         try:
             return len(self._lake.read(key, start, stop)) >= record.rows
         except MarketError:

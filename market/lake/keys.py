@@ -8,9 +8,12 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from market.errors import LakeError
-from market.time import parse_interval
+from market.time import format_interval, parse_interval
 
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
+IRREGULAR: Final = "irregular"
+"""The interval of series whose rows come when they come."""
+
 PARTS: Final = ("venue", "instrument", "kind", "interval")
 
 
@@ -39,12 +42,13 @@ class SeriesKey:
             value = getattr(self, part)
             if NAME.fullmatch(value) is None:
                 raise LakeError(f"{part} {value!r} cannot name a series: use letters, digits and _ . : -")
-        parse_interval(self.interval)
+        if self.interval != IRREGULAR:
+            parse_interval(self.interval)
 
     @property
     def nanoseconds(self) -> int:
-        """The interval in nanoseconds."""
-        return parse_interval(self.interval)
+        """The interval in nanoseconds; 0 where it is irregular."""
+        return 0 if self.interval == IRREGULAR else parse_interval(self.interval)
 
     @property
     def folder(self) -> PurePosixPath:
@@ -59,6 +63,11 @@ class SeriesKey:
 
     def __str__(self) -> str:
         return f"{self.venue} {self.instrument} {self.interval} {self.kind}"
+
+
+def interval_text(nanoseconds: int) -> str:
+    """The interval that a key names: ``15m``, or ``irregular`` for 0."""
+    return format_interval(nanoseconds) if nanoseconds else IRREGULAR
 
 
 @dataclass(frozen=True, slots=True)

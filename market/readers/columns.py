@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,16 +34,19 @@ ALIASES: Final = {
 MAPPABLE: Final = frozenset({*FIELDS, *ALIASES})
 
 
-def find_columns(path: Path, frame: pl.DataFrame, chosen: Mapping[str, str] | None) -> dict[str, str]:
+def find_columns(
+    path: Path, frame: pl.DataFrame, chosen: Mapping[str, str] | None, fields: Sequence[str] = FIELDS
+) -> dict[str, str]:
     """The table's column for each field: as chosen, or by the usual names.
 
     Raises
     ------
     SourceError
-        If a field or column is unknown, or the time or one of open, high, low, close, volume has none.
+        If a field or column is unknown, or the time or one of open, high, low, close, volume that is among ``fields``
+        has none.
     """
     found = _by_alias(frame) if chosen is None else _by_choice(path, frame, chosen)
-    missing = [name for name in PRICE_FIELDS if name not in found]
+    missing = [name for name in PRICE_FIELDS if name in fields and name not in found]
     if "start" not in found and "end" not in found:
         missing.insert(0, "start (or end)")
     if missing:

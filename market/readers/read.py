@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -103,20 +103,24 @@ def read_series(
     interval: int | None = None,
     columns: Mapping[str, str] | None = None,
     time_unit: TimeUnit | None = None,
+    fields: Sequence[str] = FIELDS,
 ) -> list[SourceBars]:
-    """The bars of every instrument of a file, in order of first appearance; parameters as `read_bars`."""
+    """The bars of every instrument of a file, in order of first appearance.
+
+    Parameters as `read_bars`; of the file's fields only ``fields`` are read, and only those are required.
+    """
     path = Path(path)
     unpacked = unpack(path)
     content = table(path, unpacked)
     detected = _format(unpacked.format, content)
     if format is not None and format != detected:
         raise SourceError(f"{path}: is a {detected} file, not {format}")
-    found = find_columns(path, content.frame, columns)
+    found = find_columns(path, content.frame, columns, fields)
     named_symbol, named_interval = symbol_and_interval(path.name)
     series = []
     for symbol, rows in _groups(content.frame, found):
         part = content if symbol is None else content.rows(rows)
-        bars, step, unit, notes = _bars(path, part, found, interval, named_interval, time_unit)
+        bars, step, unit, notes = _bars(path, part, found, interval, named_interval, time_unit, fields)
         name = symbol or named_symbol
         source = unpacked.source
         series.append(
@@ -146,6 +150,7 @@ def _bars(
     interval: int | None,
     named: int | None,
     time_unit: TimeUnit | None,
+    fields: Sequence[str],
 ) -> tuple[NDArray[np.void], int, str, tuple[str, ...]]:
     label = "start" if "start" in found else "end"
     moments, unit = times(path, part, found[label], time_unit)
@@ -153,7 +158,7 @@ def _bars(
     bars = empty_bars(len(moments))
     bars["start"] = moments if label == "start" else moments - step
     bars["end"] = bars["start"] + step
-    for field in FIELDS:
+    for field in fields:
         if field in found:
             bars[field] = numbers(path, part, found[field], field in PRICE_FIELDS)
     if "vwap" not in found:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipelines.commands.data_download import download
+from pipelines.commands.data_funding import funding
 from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, open_workspace, table
 from pipelines.errors import ConfigError
 
@@ -19,6 +20,7 @@ app = command_app("Download, import, list and check market data.")
 app.command(epilog="Example: bot4 data download --venue binance BTCUSDT --interval 15m --from 2024-01 --to 2025-01")(
     download
 )
+app.command(epilog="Example: bot4 data funding --venue binance-um BTCUSDT --interval 1m")(funding)
 
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files of bars.", metavar="FILES")]
 Interval = Annotated[str | None, typer.Option(help="Bars' interval, such as 15m; default: the file says.")]
@@ -72,6 +74,9 @@ def import_(
     format: Format = None,
     column: Columns = None,
     time_unit: TimeUnit = None,
+    kind: Annotated[
+        Literal["bars", "funding", "mark"], typer.Option(help="What the files hold: bars, fundings, mark-price bars.")
+    ] = "bars",
     replace: Annotated[
         bool, typer.Option("--replace", help="Let bars that contradict stored ones replace them.")
     ] = False,
@@ -87,6 +92,7 @@ def import_(
     """
     from market.imports import import_files
     from market.lake import Lake
+    from market.sources import source_of
     from pipelines.progress import showing
 
     with showing("importing") as progress:
@@ -99,12 +105,15 @@ def import_(
             format=format,
             columns=column_map(column),
             time_unit=time_unit,
+            kind=kind,
             replace=replace,
             quarantine=quarantine,
             progress=progress,
         )
     typer.echo(report.text())
-    typer.echo(f"{report.added:,} new bars from {len(files)} {'file' if len(files) == 1 else 'files'}")
+    typer.echo(
+        f"{report.added:,} new {source_of(kind).unit} from {len(files)} {'file' if len(files) == 1 else 'files'}"
+    )
 
 
 @app.command("list", epilog="Example: bot4 data list")
@@ -117,7 +126,7 @@ def list_(lake: LakeOption = None, workspace: WorkspaceOption = WORKSPACE) -> No
     if not series:
         typer.echo(f"the lake {root} is empty: import files with `bot4 data import`")
         return
-    headings = ("venue", "instrument", "interval", "bars", "missing", "from", "to", "size", "fields")
+    headings = ("venue", "instrument", "interval", "rows", "missing", "from", "to", "size", "fields")
     typer.echo(table(headings, [_series_row(one) for one in series]))
 
 
@@ -125,18 +134,19 @@ def _series_row(one: SeriesInfo) -> tuple[str, ...]:
     from market.bars import PRICE_FIELDS
     from market.time import format_time
 
-    extra = [field for field in one.fields if field not in PRICE_FIELDS]
-    missing = (one.end - one.start) // one.key.nanoseconds - one.rows
+    extra = [field for field in one.fields if field not in PRICE_FIELDS or "volume" not in one.fields]
+    step = one.key.nanoseconds
+    missing = f"{(one.end - one.start) // step - one.rows:,}" if step else ""
     return (
         one.key.venue,
         one.key.instrument,
-        one.key.interval,
+        one.key.interval if one.key.kind == "bars" else f"{one.key.interval} {one.key.kind}",
         f"{one.rows:,}",
-        f"{missing:,}",
+        missing,
         format_time(one.start),
         format_time(one.end),
         f"{one.size / 1e6:,.1f} MB",
-        " ".join(["ohlcv", *extra]),
+        " ".join([*(["ohlcv"] if "volume" in one.fields else []), *extra]),
     )
 
 

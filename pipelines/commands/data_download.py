@@ -68,7 +68,7 @@ def download(
     from market.download.archive import Wanted
     from market.download.client import Client
     from market.download.layout import BASE_URL, ArchiveSeries
-    from market.download.series import download_series, end_of
+    from market.download.series import download_series, end_of, lake_key
     from market.lake import Lake
     from pipelines.progress import showing
 
@@ -82,6 +82,8 @@ def download(
     wanted = [Wanted(one, start, until) for one, start in zip(series, starts, strict=True) if start < until]
     if begin is not None and not wanted:
         raise ConfigError(f"--from {begin} is not before {format_time(until)}, where the time that is wanted ends")
+    for one in series:
+        lake_key(one)
     client = Client(base_url or BASE_URL, rate=rate)
     with showing("downloading") as progress:
         results = download_series(
@@ -97,16 +99,20 @@ def download(
 
 
 def _tell(results: list[Downloaded], store: Lake) -> None:
+    from market.download.series import lake_key
+    from market.sources import source_of
+
     for one in results:
         files, known = len(one.arrived.files), one.arrived.known
-        typer.echo(f"{one.arrived.series}: {files} files fetched, {known} known, {one.added:,} new bars")
+        unit = source_of(lake_key(one.arrived.series).kind).unit
+        typer.echo(f"{one.arrived.series}: {files} files fetched, {known} known, {one.added:,} new {unit}")
         if one.arrived.absent:
-            days = one.arrived.absent
-            typer.echo(f"  not published: {len(days)} from {days[0]} to {days[-1]}")
+            absent = one.arrived.absent
+            typer.echo(f"  not published: {len(absent)} from {absent[0]} to {absent[-1]}")
         for line in one.report.text().splitlines() if one.report else ():
             typer.echo(f"  {line}")
         if one.refused:
             typer.echo(f"REFUSED  {one.arrived.series}: {one.refused}")
-    typer.echo(f"{sum(one.added for one in results):,} new bars in {store.root}")
+    typer.echo(f"{sum(one.added for one in results):,} new rows in {store.root}")
     if any(one.refused for one in results):
         raise typer.Exit(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from archive_server import SPOT, Archive, serving
-from market_bars import random_bars, tree
+from market_bars import random_bars, tree, zipped
 
 from market.download.archive import Wanted
 from market.download.client import Client
@@ -13,7 +13,7 @@ from market.download.layout import ArchiveSeries
 from market.download.series import download_series, end_of, lake_key
 from market.errors import DownloadError
 from market.lake import Lake
-from market.time import DAY, parse_time
+from market.time import DAY, HOUR, parse_time
 
 ETHER = ArchiveSeries("binance", "ETHUSDT", "klines", "15m")
 START, STOP = parse_time("2025-01-01"), parse_time("2025-03-01")
@@ -140,6 +140,31 @@ def test_a_published_correction_is_refused_unless_it_may_replace(archive, lake, 
     (one,) = download(archive, lake, folder, SPOT, stop=START + 31 * DAY, replace=True)
     assert one.report.series[0].written.changed == 1
     assert lake.read(lake_key(SPOT)).tobytes() == corrected[: 31 * 96].tobytes()
+
+
+def test_fundings_and_mark_prices_come_the_same_way(archive, lake, folder, bars):
+    """Fundings have monthly files only; of a month that is not over there are none."""
+    rates = ArchiveSeries("binance-um", "BTCUSDT", "fundingRate")
+    marks = ArchiveSeries("binance-um", "BTCUSDT", "markPriceKlines", "15m")
+    lines = [f"{(START + n * 8 * HOUR) // 10**6 + 3},8,{n}e-6" for n in range(31 * 3)]
+    header = "calc_time,funding_interval_hours,last_funding_rate"
+    archive.put(rates.path("2025-01"), zipped("\n".join([header, *lines]) + "\n"))
+    still = bars.copy()
+    for name in ("volume", "quote_volume", "taker_buy_volume"):
+        still[name] = 0.0
+    archive.put_bars(marks, still, "2025-01")
+    archive.put_bars(marks, still, "2025-02", days=True)
+    one, two = download(archive, lake, folder, rates, marks, stop=parse_time("2025-02-20"))
+    assert (one.added, one.arrived.absent) == (93, ("2025-02",))
+    assert (two.added, two.refused) == ((31 + 19) * 96, None)
+    stored = lake.read(lake_key(rates))
+    assert stored["funding_rate"].tolist() == [float(f"{n}e-6") for n in range(93)]
+    assert stored["start"][0] == START + 3_000_000
+    marked = lake.read(lake_key(marks))
+    assert marked["close"].tolist() == bars["close"][: 50 * 96].tolist()
+    assert np.isnan(marked["volume"]).all()
+    again = download(archive, lake, folder, rates, marks, stop=parse_time("2025-02-20"))
+    assert [(each.added, each.arrived.files) for each in again] == [(0, ()), (0, ())]
 
 
 @pytest.mark.real_data
