@@ -23,5 +23,9 @@ class QualityError(MarketError):
     """Data was read but fails a quality gate; nothing was stored."""
 
 
+class UniverseError(MarketError):
+    """A table of listings contradicts itself, or does not know a symbol at a time."""
+
+
 class LakeError(MarketError):
     """The lake has no such series, or its files disagree with its index."""

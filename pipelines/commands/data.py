@@ -9,6 +9,7 @@ import typer
 
 from pipelines.commands.data_download import download
 from pipelines.commands.data_funding import funding
+from pipelines.commands.data_universe import universe
 from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, open_workspace, table
 from pipelines.errors import ConfigError
 
@@ -21,6 +22,7 @@ app.command(epilog="Example: bot4 data download --venue binance BTCUSDT --interv
     download
 )
 app.command(epilog="Example: bot4 data funding --venue binance-um BTCUSDT --interval 1m")(funding)
+app.command(epilog="Example: bot4 data universe listings.csv --at 2021-10-12")(universe)
 
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files of bars.", metavar="FILES")]
 Interval = Annotated[str | None, typer.Option(help="Bars' interval, such as 15m; default: the file says.")]
