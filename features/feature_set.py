@@ -12,6 +12,8 @@ from math import isfinite
 from types import FunctionType, MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from features import door
 from features.catalogue import CATALOGUE
 from features.errors import FeatureError
@@ -209,7 +211,7 @@ def suggestion(name: str, catalogue: Mapping[str, Feature]) -> str:
 
 
 def collect_sources(kernel: Any, seen: dict[str, str]) -> None:
-    """Add the source of a kernel, the constants it reads, and, through its globals, every kernel it calls."""
+    """Add the source of a kernel, the numbers and tables it reads, and, through its globals, every kernel it calls."""
     function: FunctionType = getattr(kernel, "py_func", kernel)
     name = f"{function.__module__}.{function.__qualname__}"
     if name in seen:
@@ -219,5 +221,7 @@ def collect_sources(kernel: Any, seen: dict[str, str]) -> None:
         value = function.__globals__.get(used)
         if isinstance(value, int | float):
             seen[f"{function.__module__}:{used}"] = repr(value)
+        elif isinstance(value, np.ndarray):
+            seen[f"{function.__module__}:{used}"] = f"{value.dtype} {value.shape} {value.tobytes().hex()}"
         elif isinstance(getattr(value, "py_func", value), FunctionType):
             collect_sources(value, seen)

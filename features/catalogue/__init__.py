@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from features.catalogue import calendar, flow, memory, oscillators, returns, trend, volatility, volume
+from features.catalogue import (
+    breaks,
+    calendar,
+    flow,
+    information,
+    memory,
+    oscillators,
+    returns,
+    trend,
+    volatility,
+    volume,
+)
 from features.feature import Feature
 
 GROUPS: Mapping[str, tuple[Feature, ...]] = MappingProxyType(
@@ -18,6 +29,8 @@ GROUPS: Mapping[str, tuple[Feature, ...]] = MappingProxyType(
         "flow": flow.FEATURES,
         "calendar": calendar.FEATURES,
         "memory": memory.FEATURES,
+        "information": information.FEATURES,
+        "breaks": breaks.FEATURES,
     }
 )
 CATALOGUE: Mapping[str, Feature] = MappingProxyType(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.feature_set import FeatureSet
+from models.statistics.entropy import kontoyiannis_entropy, lempel_ziv_complexity, plug_in_entropy
 
 Extended = np.longdouble
 Array = NDArray[np.longdouble]
@@ -60,8 +61,105 @@ def fractional_z(width: int, window: int, bars: NDArray[np.void], values: Values
     return out
 
 
+def scaled_returns(bars: NDArray[np.void]) -> Array:
+    """Log returns over the root of their squares' exponential average of span 96; shape (n - 1,)."""
+    returns = log_returns(bars)
+    keep, total, weight = 1 - Extended(2) / 97, Extended(0), Extended(0)
+    out = np.zeros(len(returns), Extended)
+    for place, value in enumerate(returns):
+        total, weight = keep * total + value * value, keep * weight + 1
+        variance = total / weight
+        out[place] = value / np.sqrt(variance) if variance > Extended(1e-40) else 0
+    return out
+
+
+def message(bars: NDArray[np.void], letters: int, values: Values) -> NDArray[np.int64]:
+    """Symbols of the bars' returns, shape (n - 1,): signs without letters, else fitted quantiles."""
+    if letters == 0:
+        return (np.sign(np.diff(bars["close"])) + 1).astype(np.int64)
+    cuts = np.array(values[f"return_quantiles_{letters}"], Extended)
+    return (scaled_returns(bars)[:, None] > cuts).sum(axis=1)
+
+
+Saying = Callable[[NDArray[np.int64]], float]
+
+
+def said(say: Saying, length: int, letters: int, bars: NDArray[np.void], values: Values, rows: Rows) -> Array:
+    """What `models.statistics.entropy` makes of the last ``length`` symbols."""
+    symbols = message(bars, letters, values)
+    return np.array([say(symbols[row - length : row]) for row in rows], Extended)
+
+
+SAYINGS: dict[str, tuple[Saying, int, int]] = {
+    "sign_entropy_96": (lambda m: plug_in_entropy(m, 1), 96, 0),
+    "quantile_entropy_8_96": (lambda m: plug_in_entropy(m, 1), 96, 8),
+    "sign_word_entropy_3_96": (lambda m: plug_in_entropy(m, 3), 96, 0),
+    "quantile_word_entropy_4_2_96": (lambda m: plug_in_entropy(m, 2), 96, 4),
+    "sign_lempel_ziv_96": (lempel_ziv_complexity, 96, 0),
+    "quantile_lempel_ziv_4_96": (lempel_ziv_complexity, 96, 4),
+    "sign_kontoyiannis_32_64": (lambda m: kontoyiannis_entropy(m, 32), 127, 0),
+    "quantile_kontoyiannis_4_32_64": (lambda m: kontoyiannis_entropy(m, 32), 127, 4),
+}
+
+
+def csw(which: int, window: int, bars: NDArray[np.void], values: Values, rows: Rows) -> Array:
+    """Statistics of every beginning, in the book's own words: y_t - y_n over the deviation and sqrt(t - n)."""
+    logs, out = log_prices(bars), np.zeros(len(rows), Extended)
+    spans = np.arange(1, window)
+    critical = np.sqrt(Extended(4.6) + np.log(spans.astype(Extended)))
+    for place, row in enumerate(rows):
+        path = logs[row - window + 1 : row + 1]
+        variance = (np.diff(path) ** 2).mean()
+        moves = path[-1] - path[-2::-1]
+        found = moves / np.sqrt(variance * spans) if variance > Extended(1e-40) else np.zeros(window - 1, Extended)
+        out[place] = (found.max(), (-found).max(), (abs(found) - critical).max())[which]
+    return out
+
+
+def t_value(response: Array, one: Array, level: Array) -> float | None:
+    """t of the level in a regression on a constant, one regressor and the level, by successive projections."""
+
+    def without(x: Array, *columns: Array) -> Array:
+        for column in columns:
+            size = column @ column
+            x = x if size == 0 else x - (x @ column) / size * column
+        return x
+
+    ones = np.ones(len(response), Extended)
+    lagged, answer, base = without(one, ones), without(response, ones), without(level, ones)
+    share = Extended(1e-9)
+    if lagged @ lagged <= share * (one @ one) or answer @ answer <= share * (response @ response):
+        return None
+    left, x = without(answer, lagged), without(base, lagged)
+    if x @ x <= share * (base @ base) or left @ left <= share * (answer @ answer):
+        return None
+    beta = (left @ x) / (x @ x)
+    residual = max((left - beta * x) @ (left - beta * x), Extended(1e-4) * (left @ left))
+    return beta / np.sqrt(residual / (len(response) - 3) / (x @ x))
+
+
+def sup_adf(window: int, minimum: int, bars: NDArray[np.void], values: Values, rows: Rows) -> Array:
+    moves, out = log_returns(bars), np.zeros(len(rows), Extended)
+    moves[bars["close"][1:] == bars["close"][:-1]] = 0
+    for place, row in enumerate(rows):
+        change = moves[row - window + 1 : row]
+        level = np.concatenate([[Extended(0)], change.cumsum()])
+        begins = range(window - 2 - minimum + 1)
+        found = [t_value(change[k + 1 :], change[k:-1], level[k + 1 : -1]) for k in begins]
+        out[place] = max((one for one in found if one is not None), default=0)
+    return out
+
+
 REFERENCE: dict[str, Callable[[NDArray[np.void], Values, Rows], Array]] = {
     **{f"fractional_log_price_{k}": lambda b, v, r, k=k: fractional(k, b, v, r) for k in (64, 256)},
+    **{name: lambda b, v, r, one=one: said(*one, b, v, r) for name, one in SAYINGS.items()},
+    **{
+        f"csw_{name}_{window}": lambda b, v, r, which=which, window=window: csw(which, window, b, v, r)
+        for which, name in enumerate(("rise", "fall", "excess"))
+        for window in (96, 384)
+    },
+    "sup_adf_96": lambda b, v, r: sup_adf(96, 18, b, v, r),
+    "sup_adf_192": lambda b, v, r: sup_adf(192, 26, b, v, r),
     **{
         f"fractional_z_{k}_{n}": lambda b, v, r, k=k, n=n: fractional_z(k, n, b, v, r)
         for k, n in ((64, 96), (256, 384))
@@ -70,12 +168,12 @@ REFERENCE: dict[str, Callable[[NDArray[np.void], Values, Rows], Array]] = {
 
 
 def worst_errors(
-    feature_set: FeatureSet, got: NDArray[np.float64], bars: NDArray[np.void], every: int
+    feature_set: FeatureSet, got: NDArray[np.float64], bars: NDArray[np.void], every: int, first: int = 0
 ) -> dict[str, float]:
-    """Each feature's largest error in units of max(|exact|, scale), at every few rows after warm-up and the last."""
+    """Each feature's largest error in units of max(|exact|, scale), at every few defined rows from ``first`` on."""
     worst = {}
     for column, feature in enumerate(feature_set.features):
-        rows = np.unique([*range(feature.warmup - 1, len(bars), every), len(bars) - 1])
+        rows = np.unique([*range(max(first, feature.warmup - 1), len(bars), every), len(bars) - 1])
         exact = REFERENCE[feature.name](bars, feature_set.fitted, rows)
         error = np.abs(got[rows, column] - exact) / np.maximum(np.abs(exact), feature.scale)
         worst[feature.name] = float(error.max()) if not np.isnan(error).any() else np.inf
