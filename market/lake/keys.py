@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Final
 
 from market.errors import LakeError
@@ -56,7 +56,7 @@ class SeriesKey:
         return PurePosixPath(*(f"{part}={getattr(self, part)}" for part in PARTS))
 
     @classmethod
-    def from_folder(cls, folder: Path) -> SeriesKey:
+    def from_folder(cls, folder: PurePath) -> SeriesKey:
         """The key whose `folder` ends the given path."""
         values = dict(part.split("=", 1) for part in folder.parts[-len(PARTS) :])
         return cls(**values)

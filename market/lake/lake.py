@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,8 @@ from market.lake import provenance
 from market.lake.keys import SeriesInfo, SeriesKey
 from market.lake.merge import canonical, check_increasing, fingerprint_bars, merge
 from market.lake.provenance import ImportRecord, Source
-from market.lake.storage import encode, load, publish, sealed_bytes, writer_lock
+from market.lake.storage import decode, encode, verified
+from market.lake.stores import Store, open_store
 from market.time import format_time
 
 PREFIX: Final = "month="
@@ -51,13 +52,13 @@ class WriteReport:
 class _Pending:
     """Months read so far and what they will become, while a write is being worked out."""
 
-    months: dict[Path, NDArray[np.void]] = field(default_factory=dict)
-    dirty: set[Path] = field(default_factory=set)
+    months: dict[str, NDArray[np.void]] = field(default_factory=dict)
+    dirty: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """A folder of Parquet files.
+    """Parquet files in a folder, or in an object store (``s3://bucket/prefix``; see `market.lake.stores`).
 
     Examples
     --------
@@ -78,10 +79,12 @@ class Lake:
     >>> folder.cleanup()
     """
 
-    root: Path
+    root: Path | str
+    store: Store
 
     def __init__(self, root: Path | str) -> None:
-        object.__setattr__(self, "root", Path(root))
+        object.__setattr__(self, "root", str(root) if "://" in str(root) else Path(root))
+        object.__setattr__(self, "store", open_store(self.root))
 
     def write(
         self, key: SeriesKey, bars: NDArray[np.void], *, source: Source | None = None, replace: bool = False
@@ -103,10 +106,10 @@ class Lake:
         clean = [Delivery(item.key, canonical(item.bars), item.source) for item in deliveries]
         for item in clean:
             check_increasing(item.bars, _what(item))
-        with writer_lock(self.root):
+        with self.store.lock():
             pending = _Pending()
             reports = [self._plan(pending, item, replace) for item in clean]
-            publish(self.root, {path: encode(pending.months[path]) for path in sorted(pending.dirty)})
+            self.store.publish({name: encode(pending.months[name]) for name in sorted(pending.dirty)})
             for item, report in zip(clean, reports, strict=True):
                 self._record(item, report, replace)
         return reports
@@ -121,29 +124,35 @@ class Lake:
         """
         first = "" if start is None else _month(start)
         last = "~" if stop is None else _month(stop)
-        chosen = [path for path in self._files(key) if first <= _month_of(path) <= last]
-        bars = np.concatenate([np.empty(0, BAR), *(load(path) for path in chosen)])
+        chosen = [name for name in self._files(key) if first <= _month_of(name) <= last]
+        bars = np.concatenate([np.empty(0, BAR), *(decode(*self._content(name)) for name in chosen)])
         low = 0 if start is None else np.searchsorted(bars["start"], start)
         high = len(bars) if stop is None else np.searchsorted(bars["start"], stop)
         return bars[low:high].copy()
 
-    def scan(self, key: SeriesKey) -> pl.LazyFrame:
+    def scan(self, key: SeriesKey, *, verify: bool = True) -> pl.LazyFrame:
         """The series as a lazy table with the columns that any of its months has, in time order.
+
+        Parameters
+        ----------
+        verify
+            Read every file now and check its seal. Without, a query reads only the columns and months it needs, which
+            is what makes a large lake in an object store quick, and what is damaged is not found.
 
         Raises
         ------
         LakeError
-            If the series is absent or a file is damaged (all are verified now, and read when collected).
+            If the series is absent, or, verifying, a file is damaged.
         """
         files = self._files(key)
-        for path in files:
-            sealed_bytes(path)
-        return pl.concat([pl.scan_parquet(path, glob=False) for path in files], how="diagonal")
+        contents = [verified(*self._content(name)) if verify else None for name in files]
+        tables = [self.store.scan(name, content) for name, content in zip(files, contents, strict=True)]
+        return pl.concat(tables, how="diagonal")
 
     def list(self) -> list[SeriesInfo]:
         """Every series, sorted by key."""
-        folders = self.root.glob("venue=*/instrument=*/kind=*/interval=*")
-        return sorted((self._info(SeriesKey.from_folder(f)) for f in folders if any(_months(f))), key=lambda i: i.key)
+        keys = [SeriesKey.from_folder(PurePosixPath(one)) for one in self.store.folders() if self._months(one)]
+        return sorted((self._info(key) for key in keys), key=lambda info: info.key)
 
     def fingerprint(self, key: SeriesKey, start: int | None = None, stop: int | None = None) -> str:
         """SHA-256 of the bars `read` gives: the same however, and in whatever order, they were imported."""
@@ -151,38 +160,49 @@ class Lake:
 
     def provenance(self) -> Sequence[ImportRecord]:
         """Every import that was recorded, oldest first."""
-        return provenance.records(self.root)
+        return provenance.records(self.store)
 
-    def _files(self, key: SeriesKey) -> Sequence[Path]:
-        files = _months(self.root / key.folder)
+    def _months(self, folder: str) -> Sequence[str]:
+        names = self.store.names(folder)
+        return [name for name in names if PurePosixPath(name).match(f"{PREFIX}*.parquet")]
+
+    def _files(self, key: SeriesKey) -> Sequence[str]:
+        files = self._months(str(key.folder))
         if not files:
             known = ", ".join(str(info.key) for info in self.list()) or "nothing"
             raise LakeError(f"lake {self.root} has no series {key}; it holds {known}")
         return files
 
+    def _content(self, name: str) -> tuple[bytes, str]:
+        place, content = self.store.place(name), self.store.read(name)
+        if content is None:
+            raise LakeError(f"{place}: is gone")
+        return content, place
+
     def _info(self, key: SeriesKey) -> SeriesInfo:
-        files, table = self._files(key), self.scan(key)
+        files = self._files(key)
+        table = self.scan(key, verify=isinstance(self.root, Path))
         rows, start, end = table.select(pl.len(), pl.col("start").min(), pl.col("end").max()).collect().row(0)
         present = set(table.collect_schema().names())
         fields = tuple(name for name in FIELDS if name in present)
-        size = sum(path.stat().st_size for path in files)
-        return SeriesInfo(key, rows, start, end, tuple(_month_of(path) for path in files), fields, size)
+        size = sum(self.store.size(name) for name in files)
+        return SeriesInfo(key, rows, start, end, tuple(_month_of(name) for name in files), fields, size)
 
     def _plan(self, pending: _Pending, item: Delivery, replace: bool) -> WriteReport:
-        folder = self.root / item.key.folder
         months = item.bars["start"].astype("datetime64[ns]").astype("datetime64[M]")
         added = changed = unchanged = 0
         written = []
         for month in np.unique(months):
-            path = folder / f"{PREFIX}{month}.parquet"
-            stored = pending.months.get(path)
+            name = f"{item.key.folder}/{PREFIX}{month}.parquet"
+            stored = pending.months.get(name)
             if stored is None:
-                stored = load(path) if path.exists() else np.empty(0, BAR)
+                content = self.store.read(name)
+                stored = np.empty(0, BAR) if content is None else decode(content, self.store.place(name))
             merged = merge(stored, item.bars[months == month], _what(item), replace)
-            pending.months[path] = merged.bars
+            pending.months[name] = merged.bars
             added, changed, unchanged = added + merged.added, changed + merged.changed, unchanged + merged.unchanged
             if merged.added or merged.changed:
-                pending.dirty.add(path)
+                pending.dirty.add(name)
                 written.append(str(month))
         return WriteReport(item.key, added, changed, unchanged, tuple(written))
 
@@ -192,7 +212,7 @@ class Lake:
         first, last = (format_time(int(item.bars["start"][row])) for row in (0, -1))
         series, rows = str(item.key.folder), len(item.bars)
         entry = ImportRecord(series, item.source, rows, first, last, report.months, replace)
-        provenance.record(self.root, entry)
+        provenance.record(self.store, entry)
 
 
 def _what(item: Delivery) -> str:
@@ -203,9 +223,5 @@ def _month(time: int) -> str:
     return str(np.datetime64(time, "ns").astype("datetime64[M]"))
 
 
-def _months(folder: Path) -> Sequence[Path]:
-    return sorted(folder.glob(f"{PREFIX}*.parquet"))
-
-
-def _month_of(path: Path) -> str:
-    return path.name.removeprefix(PREFIX).removesuffix(".parquet")
+def _month_of(name: str) -> str:
+    return PurePosixPath(name).name.removeprefix(PREFIX).removesuffix(".parquet")

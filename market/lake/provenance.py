@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from market.errors import LakeError
-from market.lake.storage import append_line
+from market.lake.stores import Store
 
 FILE: Final = "provenance.jsonl"
 
@@ -32,7 +31,7 @@ class ImportRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replace: bool = False
 
 
-def records(root: Path) -> list[ImportRecord]:
+def records(store: Store) -> list[ImportRecord]:
     """Every record of a lake, oldest first; a torn last line is not one.
 
     Raises
@@ -40,19 +39,18 @@ def records(root: Path) -> list[ImportRecord]:
     LakeError
         If a line is not a record; the message names it.
     """
-    path = root / FILE
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [_decode(path, number, line) for number, line in enumerate(lines, 1)]
+    lines = (store.read(FILE) or b"").split(b"\n")[:-1]
+    return [_decode(store.place(FILE), number, line) for number, line in enumerate(lines, 1)]
 
 
-def record(root: Path, entry: ImportRecord) -> None:
+def record(store: Store, entry: ImportRecord) -> None:
     """Append a record, unless it changed nothing and the same source is already recorded."""
-    if not entry.months and any(r.series == entry.series and r.source == entry.source for r in records(root)):
+    if not entry.months and any(r.series == entry.series and r.source == entry.source for r in records(store)):
         return
-    append_line(root / FILE, msgspec.json.encode(entry))
+    store.append(FILE, msgspec.json.encode(entry))
 
 
-def _decode(path: Path, number: int, line: bytes) -> ImportRecord:
+def _decode(path: str, number: int, line: bytes) -> ImportRecord:
     try:
         return msgspec.json.decode(line, type=ImportRecord)
     except msgspec.DecodeError as error:

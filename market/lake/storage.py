@@ -39,28 +39,24 @@ def encode(bars: NDArray[np.void]) -> bytes:
     return before + SEAL + hashlib.sha256(content).hexdigest().encode() + after
 
 
-def sealed_bytes(path: Path) -> bytes:
-    """The bytes of a file of the lake, whose seal has been checked.
+def verified(content: bytes, place: str) -> bytes:
+    """The bytes of a file of the lake, whose seal has been checked; ``place`` is what to call it.
 
     Raises
     ------
     LakeError
-        If the file cannot be read, or is not as it was written.
+        If the file is not as it was written.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise LakeError(f"{path}: cannot be read ({error.strerror or error})") from error
     before, mark, rest = content.rpartition(SEAL)
     seal, after = rest[: len(BLANK)], rest[len(BLANK) :]
     if not mark or hashlib.sha256(before + SEAL + BLANK + after).hexdigest().encode() != seal:
-        raise LakeError(f"{path}: is damaged or was not written by the lake; delete it and import its month again")
+        raise LakeError(f"{place}: is damaged or was not written by the lake; delete it and import its month again")
     return content
 
 
-def load(path: Path) -> NDArray[np.void]:
-    """The bars of one file; errors as `sealed_bytes`."""
-    frame = pl.read_parquet(io.BytesIO(sealed_bytes(path)))
+def decode(content: bytes, place: str) -> NDArray[np.void]:
+    """The bars of a file's bytes; errors as `verified`."""
+    frame = pl.read_parquet(io.BytesIO(verified(content, place)))
     bars = empty_bars(frame.height)
     for name in frame.columns:
         bars[name] = frame[name].to_numpy()

@@ -10,7 +10,7 @@ import typer
 from pipelines.commands.data_download import download
 from pipelines.commands.data_funding import funding
 from pipelines.commands.data_universe import universe
-from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, open_workspace, table
+from pipelines.commands.options import WORKSPACE, LakeOption, WorkspaceOption, command_app, open_workspace, table
 from pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ Columns = Annotated[
 TimeUnit = Annotated[
     Literal["s", "ms", "us", "ns"] | None, typer.Option(help="Unit of numeric times; default: by size.")
 ]
-LakeOption = Annotated[Path | None, typer.Option("--lake", file_okay=False, help="Another lake than the workspace's.")]
 
 
 def column_map(pairs: list[str] | None) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from market.time import DAY, SECOND, format_time, parse_time
-from pipelines.commands.options import WORKSPACE, WorkspaceOption, open_workspace
+from pipelines.commands.options import WORKSPACE, LakeOption, WorkspaceOption, open_workspace
 from pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def download(
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=16, help="Files at a time.")] = 4,
     rate: Annotated[float, typer.Option(min=0.01, help="Requests a second, at most.")] = 10.0,
-    lake: Annotated[Path | None, typer.Option("--lake", file_okay=False, help="Another lake.")] = None,
+    lake: LakeOption = None,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Fetch a venue's published files, verify their checksums, check the bars and store them in the lake.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.commands.options import WORKSPACE, WorkspaceOption, open_workspace
+from pipelines.commands.options import WORKSPACE, LakeOption, WorkspaceOption, open_workspace
 
 
 def funding(
@@ -20,7 +19,7 @@ def funding(
     replace: Annotated[
         bool, typer.Option("--replace", help="Let values that contradict stored ones replace them.")
     ] = False,
-    lake: Annotated[Path | None, typer.Option("--lake", file_okay=False, help="Another lake.")] = None,
+    lake: LakeOption = None,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Join the lake's funding rates and mark prices to its bars, by when they could be known, and store both together.

@@ -16,6 +16,9 @@ WorkspaceOption = Annotated[
         "--workspace", envvar="BOT4_WORKSPACE", help="The folder of lake, models, runs and journals.", file_okay=False
     ),
 ]
+LakeOption = Annotated[
+    str | None, typer.Option("--lake", help="Another lake than the workspace's: a folder, or s3://bucket/prefix.")
+]
 WORKSPACE = Path("workspace")
 """The default of `WorkspaceOption`."""
 
