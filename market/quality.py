@@ -214,10 +214,14 @@ def _back(rows: int) -> str:
     return f"{_plural(rows, 'row')} earlier"
 
 
-def _off_grid(bars: NDArray[np.void], interval: int) -> Finding | None:
+def anchor(interval: int) -> int:
+    """A time at which bars of an interval start, ns UTC; the others lie whole intervals away."""
     # 1970-01-01 was a Thursday; venues start weeks on Monday.
-    anchor = 4 * DAY if interval % (7 * DAY) == 0 else 0
-    bad = (bars["start"] - anchor) % interval != 0
+    return 4 * DAY if interval % (7 * DAY) == 0 else 0
+
+
+def _off_grid(bars: NDArray[np.void], interval: int) -> Finding | None:
+    bad = (bars["start"] - anchor(interval)) % interval != 0
     count = _plural(int(bad.sum()))
     return _finding(
         bars, "off_grid", "error", bad, lambda row: f"{count} not starting on a multiple of {format_interval(interval)}"

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from market.download.client import Client, Stopped, UnavailableError
+from market.download.client import Client
 from market.download.fetch import Published, fetch, published
 from market.download.layout import MONTHLY_ONLY, ArchiveSeries, days_of, is_month, periods
+from market.download.patience import Stopped, UnavailableError
 from market.errors import DownloadError
 from market.imports import Progress
 from market.lake.storage import writer_lock
@@ -151,7 +152,7 @@ def _all(client: Client, items: Sequence[S], work: Callable[[S], T], parallel: i
                 elif error is not None and not isinstance(error, Stopped):
                     raise error
         except BaseException:
-            client.stop.set()
+            client.patience.stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     if failures:

@@ -6,7 +6,6 @@ asks), and 5xx. Waits double from one to the next. An attempt that got the calle
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError
 
 from market.download.pace import Pace
+from market.download.patience import PassingError, Patience
 from market.errors import DownloadError
 
 T = TypeVar("T")
@@ -26,23 +26,6 @@ TOO_MANY: Final = frozenset({418, 429})
 NO_RETRIES: Final = urllib3.Retry(
     total=None, connect=0, read=0, status=0, other=0, redirect=5, raise_on_redirect=True, raise_on_status=False
 )
-
-
-class PassingError(Exception):
-    """An attempt failed in a way that may pass; ``wait`` is what the server asked for, in seconds."""
-
-    def __init__(self, why: str, wait: float = 0.0, progress: bool = False) -> None:
-        super().__init__(why)
-        self.wait = wait
-        self.progress = progress
-
-
-class UnavailableError(DownloadError):
-    """A request failed until patience ran out: asking for other files would not go better."""
-
-
-class Stopped(Exception):  # noqa: N818
-    """Another thread failed, or the user interrupted: this one ends quietly."""
 
 
 class Client:
@@ -54,12 +37,10 @@ class Client:
         Such as ``https://data.binance.vision``; the environment's proxies are used.
     rate
         Requests a second, over all threads.
-    attempts
-        Failures in a row, without progress between them, after which a request is given up.
     timeout
         Seconds to connect, and seconds of silence while reading.
-    backoff, longest_wait
-        Seconds before the second attempt, and the most that is ever waited between two.
+    attempts, backoff, longest_wait
+        As `market.download.patience.Patience`.
     """
 
     def __init__(
@@ -67,17 +48,14 @@ class Client:
         base_url: str,
         *,
         rate: float = 10.0,
-        attempts: int = 6,
         timeout: float = 30.0,
+        attempts: int = 6,
         backoff: float = 1.0,
         longest_wait: float = 300.0,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        self.attempts = attempts
-        self.backoff = backoff
-        self.longest_wait = longest_wait
-        self.stop = threading.Event()
-        self._pace = Pace(rate, sleep=self._sleep)
+        self.patience = Patience(attempts, backoff, longest_wait)
+        self._pace = Pace(rate, sleep=self.patience.sleep)
         self._pool = _pool(self.base_url, urllib3.Timeout(connect=timeout, read=timeout))
 
     def url(self, path: str) -> str:
@@ -85,32 +63,8 @@ class Client:
         return f"{self.base_url}/{path}"
 
     def patiently(self, path: str, attempt: Callable[[], T]) -> T:
-        """What ``attempt`` gives, which may be called several times.
-
-        Raises
-        ------
-        UnavailableError
-            If it fails too often, or the server asks to wait too long; names the address and the last reason.
-        """
-        failures = 0
-        while True:
-            if self.stop.is_set():
-                raise Stopped
-            try:
-                return attempt()
-            except PassingError as error:
-                failures = 1 if error.progress else failures + 1
-                if failures >= self.attempts:
-                    raise UnavailableError(
-                        f"{self.url(path)}: given up after {failures} failures in a row, the last: {error};"
-                        " what arrived is kept, run the same command again later"
-                    ) from error
-                if error.wait > self.longest_wait:
-                    raise UnavailableError(
-                        f"{self.url(path)}: {error}, and the server asks to wait {error.wait:g} s, more than the limit"
-                        f" of {self.longest_wait:g} s; run the same command again after that"
-                    ) from error
-                self._sleep(max(error.wait, min(self.longest_wait, self.backoff * 2 ** (failures - 1))))
+        """What ``attempt`` gives, tried as often as `market.download.patience.Patience` says."""
+        return self.patience(self.url(path), attempt)
 
     @contextmanager
     def open(self, path: str, offset: int = 0) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -150,13 +104,9 @@ class Client:
         if status in TOO_MANY or status >= 500:
             wait = _retry_after(response.headers.get("Retry-After"))
             if status in TOO_MANY:
-                self._pace.pause(min(max(wait, self.backoff), self.longest_wait))
+                self._pace.pause(min(max(wait, self.patience.backoff), self.patience.longest_wait))
             raise PassingError(f"status {status}", wait)
         raise DownloadError(f"{self.url(path)}: the server answers with status {status}; check the base URL")
-
-    def _sleep(self, seconds: float) -> None:
-        if self.stop.wait(seconds):
-            raise Stopped
 
 
 def _pool(base_url: str, timeout: urllib3.Timeout) -> urllib3.PoolManager:

@@ -16,7 +16,8 @@ from typing import Final
 
 import urllib3
 
-from market.download.client import Client, PassingError, Stopped
+from market.download.client import Client
+from market.download.patience import PassingError, Stopped
 from market.errors import DownloadError
 
 CHECKSUM: Final = re.compile(r"([0-9a-fA-F]{64})\s+\*?(\S+)\s*")
@@ -133,7 +134,7 @@ class _Attempts:
                 out.write(chunk)
                 done += len(chunk)
                 self._heard(done, total)
-                if self._client.stop.is_set():
+                if self._client.patience.stop.is_set():
                     raise Stopped
             out.flush()
             os.fsync(out.fileno())

@@ -52,15 +52,14 @@ def lake_key(series: ArchiveSeries) -> SeriesKey:
     return SeriesKey(series.venue, series.symbol, LAKE_KINDS[series.kind], interval)
 
 
-def end_of(lake: Lake, series: ArchiveSeries) -> int:
-    """The end of the last stored bar in ns UTC, where an update goes on.
+def end_of(lake: Lake, key: SeriesKey) -> int:
+    """The end of the last stored row in ns UTC, where an update goes on.
 
     Raises
     ------
     DownloadError
         If nothing is stored.
     """
-    key = lake_key(series)
     for info in lake.list():
         if info.key == key:
             return info.end

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from market.time import DAY, SECOND, format_time, parse_time
+from market.time import DAY, SECOND, format_time, parse_interval, parse_time
 from pipelines.commands.options import WORKSPACE, LakeOption, WorkspaceOption, open_workspace
 from pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
+    from market.download.exchange_series import ExchangeDownloaded
     from market.download.series import Downloaded
-    from market.lake import Lake
+    from market.lake import Lake, SeriesKey
 
 MONTH = re.compile(r"\d{4}-\d{2}")
+CCXT = "ccxt:"
 
 
 def moment(text: str) -> int:
@@ -38,9 +40,11 @@ def today() -> int:
 
 def download(
     symbols: Annotated[list[str], typer.Argument(help="The venue's names, such as BTCUSDT.", metavar="SYMBOLS")],
-    venue: Annotated[str, typer.Option(help="binance (spot) or binance-um (USD-M futures).")],
+    venue: Annotated[
+        str, typer.Option(help="binance (spot), binance-um (USD-M futures), or ccxt:NAME, such as ccxt:kraken.")
+    ],
     interval: Annotated[str | None, typer.Option(help="Bars' interval, such as 15m.")] = None,
-    kind: Annotated[str, typer.Option(help="klines, markPriceKlines, aggTrades, trades or fundingRate.")] = "klines",
+    kind: Annotated[str, typer.Option(help="klines, markPriceKlines or fundingRate.")] = "klines",
     begin: Annotated[str | None, typer.Option("--from", help="The first month, day or time, UTC.")] = None,
     stop: Annotated[
         str | None, typer.Option("--to", help="The month, day or time that is no longer wanted; default: today.")
@@ -50,55 +54,109 @@ def download(
         bool, typer.Option("--replace", help="Let bars that contradict stored ones replace them.")
     ] = False,
     base_url: Annotated[
-        str | None, typer.Option(envvar="BOT4_ARCHIVE_URL", help="The archive's address, or a mirror's.")
+        str | None,
+        typer.Option(envvar="BOT4_ARCHIVE_URL", help="Another address of the archive or exchange, such as a mirror's."),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option(file_okay=False, help="Where the files are kept; default: the workspace's downloads.")
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=16, help="Files at a time.")] = 4,
-    rate: Annotated[float, typer.Option(min=0.01, help="Requests a second, at most.")] = 10.0,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, help="Requests a second, at most; default: 10, or what ccxt says.")
+    ] = None,
     lake: LakeOption = None,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
-    """Fetch a venue's published files, verify their checksums, check the bars and store them in the lake.
+    """Fetch a venue's bars, verify and check them, and store them in the lake.
 
     Interrupted or run again, it goes on where it stopped and fetches only what the lake does not have.
-    A series is stored wholly, or, if one of its files is refused, not at all.
+
+    An archive's series is stored wholly, or, if one of its files is refused, not at all; an exchange's month by month.
     """
-    from market.download.archive import Wanted
-    from market.download.client import Client
-    from market.download.layout import BASE_URL, ArchiveSeries
-    from market.download.series import download_series, end_of, lake_key
     from market.lake import Lake
-    from pipelines.progress import showing
 
     if update == (begin is not None):
         raise ConfigError("say from when with --from, or take up each series where it ends with --update")
     place = open_workspace(workspace)
     store = Lake(lake or place.lake)
     until = today() if stop is None else moment(stop)
-    series = [ArchiveSeries(venue, symbol, kind, interval) for symbol in dict.fromkeys(symbols)]  # type: ignore[arg-type]
-    starts = [end_of(store, one) if begin is None else moment(begin) for one in series]
-    wanted = [Wanted(one, start, until) for one, start in zip(series, starts, strict=True) if start < until]
-    if begin is not None and not wanted:
+    first = None if begin is None else moment(begin)
+    if first is not None and first >= until:
         raise ConfigError(f"--from {begin} is not before {format_time(until)}, where the time that is wanted ends")
-    for one in series:
-        lake_key(one)
+    names = list(dict.fromkeys(symbols))
+    if venue.startswith(CCXT):
+        if kind != "klines" or interval is None:
+            raise ConfigError("from an exchange come klines, and they need an interval, such as --interval 15m")
+        from_exchange(venue.removeprefix(CCXT), names, interval, first, until, store, base_url, rate, replace)
+    else:
+        from_archive(
+            venue, names, kind, interval, first, until, store,
+            base_url, rate or 10.0, replace, folder or place.root / "downloads", parallel,
+        )  # fmt: skip
+
+
+def from_archive(
+    venue: str,
+    symbols: list[str],
+    kind: str,
+    interval: str | None,
+    first: int | None,
+    until: int,
+    store: Lake,
+    base_url: str | None,
+    rate: float,
+    replace: bool,
+    folder: Path,
+    parallel: int,
+) -> None:
+    """Series of Binance's public archive; ``first`` None takes each up where it ends."""
+    from market.download.archive import Wanted
+    from market.download.client import Client
+    from market.download.layout import BASE_URL, ArchiveSeries
+    from market.download.series import download_series, lake_key
+    from pipelines.progress import showing
+
+    series = [ArchiveSeries(venue, symbol, kind, interval) for symbol in symbols]  # type: ignore[arg-type]
+    starts = [_start(store, lake_key(one), first) for one in series]
+    wanted = [Wanted(one, start, until) for one, start in zip(series, starts, strict=True) if start < until]
     client = Client(base_url or BASE_URL, rate=rate)
     with showing("downloading") as progress:
-        results = download_series(
-            client,
-            wanted,
-            folder or place.root / "downloads",
-            store,
-            replace=replace,
-            parallel=parallel,
-            progress=progress,
-        )
-    _tell(results, store)
+        results = download_series(client, wanted, folder, store, replace=replace, parallel=parallel, progress=progress)
+    _tell_archive(results, store)
 
 
-def _tell(results: list[Downloaded], store: Lake) -> None:
+def from_exchange(
+    name: str,
+    symbols: list[str],
+    interval: str,
+    first: int | None,
+    until: int,
+    store: Lake,
+    base_url: str | None,
+    rate: float | None,
+    replace: bool,
+) -> None:
+    """Bars of an exchange through ccxt; ``first`` None takes each series up where it ends."""
+    from market.download.exchange import Exchange
+    from market.download.exchange_series import ExchangeWanted, download_from_exchange, exchange_key
+    from pipelines.progress import showing
+
+    step = parse_interval(interval)
+    starts = {symbol: _start(store, exchange_key(name, symbol, step), first) for symbol in symbols}
+    wanted = [ExchangeWanted(symbol, step, start, until) for symbol, start in starts.items() if start < until]
+    exchange = Exchange(name, base_url=base_url, rate=rate)
+    with showing("downloading") as progress:
+        results = download_from_exchange(exchange, wanted, store, replace=replace, progress=progress)
+    _tell_exchange(results, store)
+
+
+def _start(store: Lake, key: SeriesKey, first: int | None) -> int:
+    from market.download.series import end_of
+
+    return end_of(store, key) if first is None else first
+
+
+def _tell_archive(results: list[Downloaded], store: Lake) -> None:
     from market.download.series import lake_key
     from market.sources import source_of
 
@@ -116,3 +174,13 @@ def _tell(results: list[Downloaded], store: Lake) -> None:
     typer.echo(f"{sum(one.added for one in results):,} new rows in {store.root}")
     if any(one.refused for one in results):
         raise typer.Exit(2)
+
+
+def _tell_exchange(results: list[ExchangeDownloaded], store: Lake) -> None:
+    for one in results:
+        typer.echo(
+            f"{one.key}: {one.added:,} new bars, {one.known:,} known, {one.missing:,} that the exchange did not give"
+        )
+        for line in one.findings:
+            typer.echo(f"  {line}")
+    typer.echo(f"{sum(one.added for one in results):,} new rows in {store.root}")

@@ -88,7 +88,7 @@ def test_an_update_goes_on_where_the_series_ends(archive, lake, folder, bars):
     archive.put_bars(SPOT, bars, "2025-01")
     archive.put_bars(SPOT, early, "2025-02", days=True)
     download(archive, lake, folder, SPOT)
-    end = end_of(lake, SPOT)
+    end = end_of(lake, lake_key(SPOT))
     assert end == parse_time("2025-02-10")
     archive.put_bars(SPOT, bars, "2025-02", days=True)
     archive.requests.clear()
@@ -102,7 +102,7 @@ def test_an_update_goes_on_where_the_series_ends(archive, lake, folder, bars):
 
 def test_there_is_nothing_to_update_in_an_empty_lake(lake):
     with pytest.raises(DownloadError, match=r"binance BTCUSDT 15m bars is not in the lake .*; say from when"):
-        end_of(lake, SPOT)
+        end_of(lake, lake_key(SPOT))
 
 
 def test_a_refused_file_stores_nothing_of_its_series_and_all_of_the_others(archive, lake, folder, bars):

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "market"))
 from archive_server import SPOT, Archive, serving
+from exchange_server import FakeExchange
+from exchange_server import serving as exchange_serving
 from market_bars import random_bars
 
 from market.lake import Lake, SeriesKey
@@ -65,6 +67,22 @@ def test_a_refused_series_is_named_and_the_exit_code_says_so(archive, bars, tmp_
     assert "REFUSED  binance BTCUSDT klines 15m" in done.stdout
     assert "ohlc" in done.stdout
     assert Lake(tmp_path / "lake").list() == []
+
+
+def test_an_exchange_through_ccxt_and_its_update(tmp_path):
+    bars = random_bars(40 * 96, start=parse_time("2025-01-01"), full=False)
+    with exchange_serving(FakeExchange(bars)) as exchange:
+        common = ("--venue", "ccxt:bitstamp", "BTC/USD", "--interval", "15m", "--base-url", exchange.url)
+        first = run(tmp_path, *common, "--from", "2025-01", "--to", "2025-02")
+        assert first.exit_code == 0, first.output
+        assert "bitstamp BTC-USD 15m bars: 2,976 new bars, 0 known, 0 that the exchange did not give" in first.stdout
+        assert "downloading" in first.stderr
+        updated = run(tmp_path, *common, "--update", "--to", "2025-02-03")
+        assert "bitstamp BTC-USD 15m bars: 192 new bars" in updated.stdout
+        wrong = run(tmp_path, *common, "--kind", "trades", "--update")
+        assert "from an exchange come klines" in wrong.stderr
+    stored = Lake(tmp_path / "lake").read(SeriesKey("bitstamp", "BTC-USD", interval="15m"))
+    assert stored.tobytes() == bars[: 33 * 96].tobytes()
 
 
 @pytest.mark.parametrize(
