@@ -25,7 +25,7 @@ from market.bars import FIELDS
 
 Kernel: TypeAlias = Callable[..., Any]
 Fit: TypeAlias = Callable[[Sequence[NDArray[np.float64]]], Sequence[float]]
-"""From runs of consecutive training rows, each of shape (rows, inputs), to values; the runs' order must not matter."""
+"""From runs of consecutive training rows, each of shape (rows, inputs), by instrument and time, to values."""
 
 
 @dataclass(frozen=True, slots=True)

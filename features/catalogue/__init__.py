@@ -12,6 +12,7 @@ from features.catalogue import (
     information,
     memory,
     oscillators,
+    regimes,
     returns,
     trend,
     volatility,
@@ -31,6 +32,7 @@ GROUPS: Mapping[str, tuple[Feature, ...]] = MappingProxyType(
         "memory": memory.FEATURES,
         "information": information.FEATURES,
         "breaks": breaks.FEATURES,
+        "regimes": regimes.FEATURES,
     }
 )
 CATALOGUE: Mapping[str, Feature] = MappingProxyType(

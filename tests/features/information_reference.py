@@ -61,16 +61,21 @@ def fractional_z(width: int, window: int, bars: NDArray[np.void], values: Values
     return out
 
 
-def scaled_returns(bars: NDArray[np.void]) -> Array:
-    """Log returns over the root of their squares' exponential average of span 96; shape (n - 1,)."""
-    returns = log_returns(bars)
-    keep, total, weight = 1 - Extended(2) / 97, Extended(0), Extended(0)
+def variances(returns: Array, span: int) -> Array:
+    """The exponential average of squares with normalised weights; below 1e-120 it counts as 0."""
+    keep, total, weight = 1 - Extended(2) / (span + 1), Extended(0), Extended(0)
     out = np.zeros(len(returns), Extended)
     for place, value in enumerate(returns):
         total, weight = keep * total + value * value, keep * weight + 1
-        variance = total / weight
-        out[place] = value / np.sqrt(variance) if variance > Extended(1e-40) else 0
-    return out
+        out[place] = total / weight
+    return np.where(out < Extended(1e-120), 0, out)
+
+
+def scaled_by(returns: Array, span: int) -> Array:
+    """Returns over the root of their variance, 0 without one; shape as the returns."""
+    variance = variances(returns, span)
+    some = variance > Extended(1e-40)
+    return np.where(some, returns / np.sqrt(np.where(some, variance, 1)), 0)
 
 
 def message(bars: NDArray[np.void], letters: int, values: Values) -> NDArray[np.int64]:
@@ -78,7 +83,7 @@ def message(bars: NDArray[np.void], letters: int, values: Values) -> NDArray[np.
     if letters == 0:
         return (np.sign(np.diff(bars["close"])) + 1).astype(np.int64)
     cuts = np.array(values[f"return_quantiles_{letters}"], Extended)
-    return (scaled_returns(bars)[:, None] > cuts).sum(axis=1)
+    return (scaled_by(log_returns(bars), 96)[:, None] > cuts).sum(axis=1)
 
 
 Saying = Callable[[NDArray[np.int64]], float]
@@ -150,6 +155,50 @@ def sup_adf(window: int, minimum: int, bars: NDArray[np.void], values: Values, r
     return out
 
 
+def filtered(states: int, place: int, bars: NDArray[np.void], values: Values, rows: Rows) -> Array:
+    """Hamilton's filter in plain arrays; the model's first value is of the bar at which the slow average is defined."""
+    parameters = np.array(values[f"hidden_markov_{states}"], Extended)
+    transitions, mean, inverse, _ = np.split(parameters, np.cumsum([states**2, states, states]))
+    transitions = transitions.reshape(states, states)
+    belief, out = None, np.full(len(bars), np.nan, Extended)
+    seen = scaled_by(log_returns(bars), 384)
+    for row in range(384, len(bars)):
+        prior = np.full(states, 1 / Extended(states)) if belief is None else belief @ transitions
+        exponent = -(((seen[row - 1] - mean) * inverse) ** 2) / 2
+        weight = prior * inverse * np.exp(exponent - exponent.max())
+        belief = weight / weight.sum()
+        out[row] = belief[place]
+    return out[rows]
+
+
+def rank(series: Array, window: int, relative: float, absolute: float, rows: Rows) -> Array:
+    """Shares of a window below each value, ties half; ``series`` is of returns, so row r is at r - 1."""
+    out = np.zeros(len(rows), Extended)
+    for place, row in enumerate(rows):
+        recent = series[row - window : row]
+        slack = relative * abs(recent[-1]) + absolute
+        others = recent[:-1] - recent[-1]
+        out[place] = ((others < -slack).sum() + Extended(0.5) * (abs(others) <= slack).sum()) / (window - 1)
+    return out
+
+
+def floored_log_ratio(x: Array, y: Array) -> Array:
+    x, y = np.where(x > 1e-40, x, 0), np.where(y > 1e-40, y, 0)
+    none = (x == 0) & (y == 0)
+    top, bottom = np.maximum(x, Extended(1e-8) * y), np.maximum(y, Extended(1e-8) * x)
+    return np.where(none, 0, np.log(np.where(none, 1, top) / np.where(none, 1, bottom)) / 2)
+
+
+def volatility_rank(bars: NDArray[np.void], values: Values, rows: Rows) -> Array:
+    return rank(variances(log_returns(bars), 24), 384, 1e-9, 0.0, rows)
+
+
+def volatility_ratio_rank(bars: NDArray[np.void], values: Values, rows: Rows) -> Array:
+    returns = log_returns(bars)
+    ratio = floored_log_ratio(variances(returns, 12), variances(returns, 96))
+    return rank(ratio, 384, 0.0, 1e-9, rows)
+
+
 REFERENCE: dict[str, Callable[[NDArray[np.void], Values, Rows], Array]] = {
     **{f"fractional_log_price_{k}": lambda b, v, r, k=k: fractional(k, b, v, r) for k in (64, 256)},
     **{name: lambda b, v, r, one=one: said(*one, b, v, r) for name, one in SAYINGS.items()},
@@ -158,6 +207,11 @@ REFERENCE: dict[str, Callable[[NDArray[np.void], Values, Rows], Array]] = {
         for which, name in enumerate(("rise", "fall", "excess"))
         for window in (96, 384)
     },
+    "regime_turbulent_2": lambda b, v, r: filtered(2, 1, b, v, r),
+    "regime_calm_3": lambda b, v, r: filtered(3, 0, b, v, r),
+    "regime_turbulent_3": lambda b, v, r: filtered(3, 2, b, v, r),
+    "volatility_rank_24_384": volatility_rank,
+    "volatility_ratio_rank_12_96_384": volatility_ratio_rank,
     "sup_adf_96": lambda b, v, r: sup_adf(96, 18, b, v, r),
     "sup_adf_192": lambda b, v, r: sup_adf(192, 26, b, v, r),
     **{
