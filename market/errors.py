@@ -27,5 +27,13 @@ class UniverseError(MarketError):
     """A table of listings contradicts itself, or does not know a symbol at a time."""
 
 
+class TradeError(MarketError):
+    """Trades or prices cannot follow those before them, or are impossible; none was taken in."""
+
+
+class SnapshotError(MarketError):
+    """A snapshot is damaged, or belongs to something else; the state is as before."""
+
+
 class LakeError(MarketError):
     """The lake has no such series, or its files disagree with its index."""

@@ -1,0 +1,1 @@
+"""Trades: their schema, the files that hold them, quality gates, and the lake of them."""
