@@ -19,9 +19,10 @@ class Workspace:
         return cls(Path(os.environ.get("BOT4_WORKSPACE", "workspace")).resolve())
 
     @property
-    def lake(self) -> Path:
-        """Market data."""
-        return self.root / "lake"
+    def lake(self) -> Path | str:
+        """Market data: ``$BOT4_LAKE``, a folder or ``s3://bucket/prefix``, else in the workspace."""
+        told = os.environ.get("BOT4_LAKE", "")
+        return told if "://" in told else Path(told).resolve() if told else self.root / "lake"
 
     @property
     def store(self) -> Path:

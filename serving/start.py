@@ -25,7 +25,7 @@ class Folders:
     """Where a live process reads and writes."""
 
     store: Path
-    lake: Path
+    lake: Path | str
     journals: Path
 
     def journal(self, name: str) -> Path:
@@ -54,7 +54,7 @@ def load_bundle(model: ModelConfig, store: Path) -> Bundle:
     return ModelStore(store).resolve(model.name, int(model.alias) if model.alias.isdigit() else model.alias)
 
 
-def read_stream(bundle: Bundle, config: ServeConfig, lake: Path) -> dict[str, NDArray[np.void]]:
+def read_stream(bundle: Bundle, config: ServeConfig, lake: Path | str) -> dict[str, NDArray[np.void]]:
     """Every instrument's bars behind the bundle's snapshot.
 
     Raises

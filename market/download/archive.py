@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -76,6 +76,10 @@ def download(
         does not answer, or has nothing of a series. Verified files and parts stay, and the next call goes on with them.
     """
     say, held = progress or _silent, known or _nothing_known
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(f"{folder}: cannot be made ({error.strerror or error})") from error
     with writer_lock(folder):
         present, absent = _look(client, wanted, parallel, lambda what, done: say(what, LOOKING * done))
         news = [(series, file) for series, file in present if not held(series, file)]
@@ -145,12 +149,11 @@ def _all(client: Client, items: Sequence[S], work: Callable[[S], T], parallel: i
     with ThreadPoolExecutor(parallel, thread_name_prefix="download") as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
-            for future in as_completed(futures):
-                error = future.exception()
-                if isinstance(error, DownloadError) and not isinstance(error, UnavailableError):
-                    failures.append(error)
-                elif error is not None and not isinstance(error, Stopped):
-                    raise error
+            pending = set(futures)
+            while pending:
+                # polars' signal handler restarts a wait without a timeout: an interrupt would go unnoticed.
+                finished, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                failures += _failures(finished)
         except BaseException:
             client.patience.stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -159,6 +162,18 @@ def _all(client: Client, items: Sequence[S], work: Callable[[S], T], parallel: i
         head = "" if len(failures) == 1 else f"{len(failures)} of {len(items)} files failed:\n"
         raise DownloadError(head + "\n".join(str(error) for error in failures))
     return [future.result() for future in futures]
+
+
+def _failures(finished: Iterable[Future[T]]) -> list[DownloadError]:
+    """What is wrong with single files; anything worse is raised."""
+    found = []
+    for future in finished:
+        error = future.exception()
+        if isinstance(error, DownloadError) and not isinstance(error, UnavailableError):
+            found.append(error)
+        elif error is not None and not isinstance(error, Stopped):
+            raise error
+    return found
 
 
 def _fetch(client: Client, file: Published, folder: Path, show: _Shown) -> None:

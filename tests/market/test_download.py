@@ -195,6 +195,20 @@ def test_no_server_at_all(tmp_path):
         download(Client("http://127.0.0.1:9", attempts=2, backoff=0.001), [JANUARY], tmp_path)
 
 
+def test_a_folder_that_cannot_be_made(archive, bars, tmp_path):
+    (tmp_path / "file").write_text("")
+    archive.put_bars(SPOT, bars, "2025-01")
+    with pytest.raises(DownloadError, match=r"file/below: cannot be made \(Not a directory\)"):
+        fetch_january(archive, tmp_path / "file" / "below")
+
+
+def test_a_part_that_cannot_be_written(archive, bars, tmp_path):
+    archive.put_bars(SPOT, bars, "2025-01")
+    (tmp_path / "data").write_text("")
+    with pytest.raises(DownloadError, match=r"2025-01\.zip\.part: cannot be written \("):
+        fetch_january(archive, tmp_path)
+
+
 @pytest.mark.parametrize("status", [401, 403, 451])
 def test_what_will_not_pass_is_not_tried_again(archive, bars, tmp_path, status):
     archive.put_bars(SPOT, bars, "2025-01")
@@ -272,16 +286,21 @@ download(Client(sys.argv[1], rate=1000), [wanted], Path(sys.argv[2]))
 """
 
 
-def test_a_process_killed_in_the_middle_leaves_a_part_that_the_next_goes_on_with(archive, bars, tmp_path):
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_a_process_ended_in_the_middle_leaves_a_part_that_the_next_goes_on_with(archive, bars, tmp_path, end):
     archive.put_bars(SPOT, bars, "2025-01")
     archive.faults[PATH] = [("trickle", 2000, 0.05)]
-    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(CHILD), archive.url, str(tmp_path)], env=os.environ)
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(CHILD), archive.url, str(tmp_path)],
+        env=os.environ,
+        stderr=subprocess.DEVNULL,
+    )
     part = tmp_path / f"{PATH}.part"
     deadline = time.monotonic() + 60
     while not (part.exists() and part.stat().st_size > 0) and time.monotonic() < deadline:
         time.sleep(0.005)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    child.send_signal(end)
+    assert child.wait(60) != 0
     left = part.read_bytes()
     assert 0 < len(left) < len(archive.files[PATH])
     assert archive.files[PATH].startswith(left)

@@ -168,6 +168,22 @@ def test_fundings_and_mark_prices_come_the_same_way(archive, lake, folder, bars)
 
 
 @pytest.mark.real_data
+def test_kinds_that_the_lake_does_not_hold_come_as_verified_files(archive, lake, folder, real_data):
+    trades, day = ArchiveSeries("binance", "PEPEUSDT", "aggTrades"), "2024-10-27"
+    content = (real_data / "trades" / f"spot-PEPEUSDT-aggTrades-{day}.zip").read_bytes()
+    archive.put(trades.path(day), content)
+    begin = parse_time(day)
+    for _ in range(2):
+        (one,) = download(archive, lake, folder, trades, start=begin, stop=begin + DAY)
+        assert [path.read_bytes() for path in one.arrived.files] == [content]
+        assert (one.added, one.report, one.refused) == (0, None, None)
+    assert len(archive.fetched()) == 1
+    assert not lake.root.exists()
+    with pytest.raises(DownloadError, match=r"aggTrades: only klines, .* are stored in the lake"):
+        lake_key(trades)
+
+
+@pytest.mark.real_data
 def test_the_archive_s_own_zips(archive, lake, folder, real_data):
     """Files byte for byte as published, spot and futures, under the paths where they were published."""
     day, key = "2024-10-28", {"spot": "binance", "futures-um": "binance-um"}

