@@ -130,4 +130,5 @@ def _retry_after(text: str | None) -> float:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return 0.0
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
