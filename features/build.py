@@ -6,13 +6,7 @@ The module's name contains the digest of its code, so the cached machine code is
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeAlias
 
 import numba
@@ -21,48 +15,18 @@ from numpy.typing import NDArray
 
 from features.door import DOOR
 from features.feature_set import FeatureSet
-from market.jit import kernel_cache
+from features.modules import load_module
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called with what is going on and the fraction done, between 0 and 1."""
 Replay: TypeAlias = Callable[
     [NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]], int
 ]
-STAMP = 1_000_000_000
-"""Every generated file carries the same modification time: numba's cache compares it, and processes may race."""
 
 
 def module_name(feature_set: FeatureSet) -> str:
     """The importable name of the feature set's module."""
     return f"bot4_features_{feature_set.code_digest[:24]}"
-
-
-def write_module(feature_set: FeatureSet) -> Path:
-    """Write the module's source into the kernel cache, atomically, unless it is there."""
-    folder = kernel_cache() / "features"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{module_name(feature_set)}.py"
-    if path.exists() and path.read_text() == feature_set.source:
-        return path
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
-    with os.fdopen(handle, "w") as file:
-        file.write(feature_set.source)
-    os.utime(temporary, (STAMP, STAMP))
-    Path(temporary).replace(path)
-    return path
-
-
-def load_module(name: str, path: Path) -> ModuleType:
-    """Import a module by name from a file, once per process."""
-    if name in sys.modules:
-        return sys.modules[name]
-    specification = importlib.util.spec_from_file_location(name, path)
-    if specification is None or specification.loader is None:
-        raise ImportError(f"cannot import {path}")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
-    return module
 
 
 def streamline(kernels: Iterable[Any]) -> None:
@@ -98,7 +62,7 @@ def build(feature_set: FeatureSet, progress: Progress | None = None) -> Replay:
     tell = progress or (lambda message, fraction: None)
     steps = len(feature_set.plan.nodes)
     tell(f"writing {len(feature_set.names)} features, {steps} steps", 0.0)
-    replay = load_module(module_name(feature_set), write_module(feature_set)).replay
+    replay = load_module(module_name(feature_set), feature_set.source).replay
     tell(f"compiling {len(feature_set.names)} features (up to a minute once, then cached)", 0.1)
     if not numba.config.DISABLE_JIT:
         streamline({*DOOR, *(node.kernel for node in feature_set.plan.nodes)})

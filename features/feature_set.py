@@ -20,6 +20,7 @@ from features.errors import FeatureError
 from features.feature import Feature
 from features.nodes import Fitted
 from features.plan import Plan, make_plan
+from features.plugins import PluginSource, plugin_sources
 from features.source import generate
 from market.bars import PRICE_FIELDS
 
@@ -77,7 +78,8 @@ class FeatureSet:
 
     def __reduce__(self) -> tuple[Any, ...]:
         own = None if self.catalogue is CATALOGUE else {feature.name: feature for feature in self.features}
-        return restored, (self.names, self.interval, self.max_gap, dict(self.fitted), own)
+        files = plugin_sources(self.features)
+        return restored, (files, self.names, self.interval, self.max_gap, dict(self.fitted), own)
 
     def _checked_values(self) -> dict[str, tuple[float, ...]]:
         """The fitted values in the order in which features need them; refuses those that nothing can use."""
@@ -194,13 +196,17 @@ class FeatureSet:
 
 
 def restored(
+    files: tuple[PluginSource, ...],
     names: tuple[str, ...],
     interval: int,
     max_gap: int,
     fitted: Mapping[str, tuple[float, ...]],
     own: Mapping[str, Feature] | None,
 ) -> FeatureSet:
-    """A feature set that was pickled; only features that are not the house's travel, by the names of their kernels."""
+    """A feature set that was pickled; only features that are not the house's travel, by the names of their kernels.
+
+    ``files`` come first, because unpickling them makes those kernels importable.
+    """
     return FeatureSet(names, interval, max_gap, CATALOGUE if own is None else own, fitted)
 
 

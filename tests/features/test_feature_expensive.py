@@ -7,6 +7,7 @@ import pytest
 
 from features import conformance
 from features.catalogue import CATALOGUE
+from features.catalogue.costs import NANOSECONDS
 from features.conformance import degenerate_series, flattened, plain_bars, replayed, without
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
@@ -42,6 +43,19 @@ def assert_exact(feature_set: FeatureSet, rows: np.ndarray, bars: np.ndarray, ev
 
 def test_every_expensive_feature_has_a_reference():
     assert set(REFERENCE) == set(NAMES)
+
+
+def test_every_expensive_feature_states_what_it_costs():
+    assert list(NANOSECONDS) == list(NAMES)
+    assert all(10 <= cost <= 20_000 for cost in NANOSECONDS.values())
+
+
+def test_features_of_one_model_share_its_steps():
+    """Three statistics of one window, or three states of one model, run its kernel once."""
+    for names in (("csw_rise_96", "csw_fall_96", "csw_excess_96"), ("regime_calm_3", "regime_turbulent_3")):
+        alone, together = (FeatureSet(asked, MINUTE, 3).plan for asked in (names[:1], names))
+        assert together.nodes == alone.nodes
+        assert (together.floats, together.ints) == (alone.floats, alone.ints)
 
 
 def test_all_conform(expensive):
