@@ -1,4 +1,4 @@
-"""Where the bars of the lake came from: one line of JSON an import, only ever appended."""
+"""Where the bars and trades of the lake came from: one line of JSON an import, only ever appended."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ FILE: Final = "provenance.jsonl"
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where bars came from: a file's name (not its folder) and the SHA-256 of its bytes."""
+    """Where rows came from: a file's name (not its folder) and the SHA-256 of its bytes."""
 
     name: str
     sha256: str
 
 
 class ImportRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One source put into one series: its rows, the range they cover (ISO 8601) and the months it changed."""
+    """One source put into one series: its rows, the range they cover (ISO 8601) and the months it changed.
+
+    ``months`` of trades, which lie in files of a day, are days.
+    """
 
     series: str
     source: Source

@@ -1,4 +1,4 @@
-"""One month of bars as one sealed Parquet file, and the atomic way to put it down.
+"""Sealed Parquet files, such as a month of bars, and the atomic way to put them down.
 
 The seal is the SHA-256 of the whole file, kept in the Parquet footer and computed with zeros in its place. It is
 verified before the file is decoded: Parquet readers trust lengths and offsets, and a flipped bit can crash them.
@@ -31,7 +31,11 @@ BLANK: Final = b"0" * 64
 def encode(bars: NDArray[np.void]) -> bytes:
     """Bars as Parquet; columns without any value are left out. The same bars give the same bytes."""
     columns = ["start", "end", *(field for field in FIELDS if not np.isnan(bars[field]).all())]
-    frame = pl.DataFrame({name: np.ascontiguousarray(bars[name]) for name in columns})
+    return sealed(pl.DataFrame({name: np.ascontiguousarray(bars[name]) for name in columns}))
+
+
+def sealed(frame: pl.DataFrame) -> bytes:
+    """A table as Parquet with its seal; the same table gives the same bytes."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", metadata={"seal": (SEAL + BLANK).decode()})
     content = buffer.getvalue()
@@ -50,7 +54,7 @@ def verified(content: bytes, place: str) -> bytes:
     before, mark, rest = content.rpartition(SEAL)
     seal, after = rest[: len(BLANK)], rest[len(BLANK) :]
     if not mark or hashlib.sha256(before + SEAL + BLANK + after).hexdigest().encode() != seal:
-        raise LakeError(f"{place}: is damaged or was not written by the lake; delete it and import its month again")
+        raise LakeError(f"{place}: is damaged or was not written by the lake; delete it and import what it held again")
     return content
 
 

@@ -65,7 +65,7 @@ def _unzip(path: Path, raw: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
             if len(names) != 1:
-                raise SourceError(f"{path}: holds {len(names)} files {names[:5]}; a kline archive holds one CSV")
+                raise SourceError(f"{path}: holds {len(names)} files {names[:5]}; an archive holds one CSV")
             return archive.read(names[0])
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
         raise SourceError(f"{path}: the zip is truncated or damaged ({error}); fetch it again") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,15 +49,31 @@ class Table:
         return Table(self.frame[chosen], self.lines[chosen], self.header)
 
 
-def table(path: Path, unpacked: Unpacked) -> Table:
-    """The table of a source file.
+def kline_names(path: Path, cells: Sequence[str]) -> list[str]:
+    """The columns of a kline archive without header row, of which ``cells`` are the first row.
 
     Raises
     ------
     SourceError
-        If it is damaged, rows differ in their number of cells, or an unnamed table is not Binance's.
+        If the row is not one of a kline archive.
     """
-    return _parquet(path, unpacked.content) if unpacked.format == "parquet" else _csv(path, unpacked.content)
+    if len(cells) != len(BINANCE):
+        raise SourceError(
+            f"{path}: has no header row and {len(cells)} columns; a Binance kline archive has {len(BINANCE)}."
+            " Give other tables a header row, and name their columns if need be"
+        )
+    return list(BINANCE)
+
+
+def table(path: Path, unpacked: Unpacked, names: Callable[[Path, Sequence[str]], list[str]] = kline_names) -> Table:
+    """The table of a source file; ``names`` gives the columns of one without header row, from its first row.
+
+    Raises
+    ------
+    SourceError
+        If it is damaged, rows differ in their number of cells, or ``names`` refuses an unnamed table.
+    """
+    return _parquet(path, unpacked.content) if unpacked.format == "parquet" else _csv(path, unpacked.content, names)
 
 
 def _parquet(path: Path, content: bytes) -> Table:
@@ -69,14 +86,14 @@ def _parquet(path: Path, content: bytes) -> Table:
     return Table(frame, _lines(frame, 1), True)
 
 
-def _csv(path: Path, content: bytes) -> Table:
+def _csv(path: Path, content: bytes, unnamed: Callable[[Path, Sequence[str]], list[str]]) -> Table:
     content = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").rstrip(b"\n")
     first = content.split(b"\n", 1)[0].decode("utf-8", "replace")
     separator = max(SEPARATORS, key=first.count)
     cells = next(csv.reader([first], delimiter=separator))
     _check_widths(path, content, separator, len(cells))
     header = NUMBER.match(cells[0]) is None or not any(NUMBER.match(cell) for cell in cells[1:])
-    names = [cell.strip() for cell in cells] if header else _archive_names(path, len(cells))
+    names = [cell.strip() for cell in cells] if header else unnamed(path, cells)
     if len(set(names)) != len(names):
         raise SourceError(f"{path}: the header {names} names a column twice")
     try:
@@ -91,15 +108,6 @@ def _csv(path: Path, content: bytes) -> Table:
 
 def _lines(frame: pl.DataFrame, first: int) -> NDArray[np.int64]:
     return np.arange(first, first + frame.height, dtype=np.int64)
-
-
-def _archive_names(path: Path, width: int) -> list[str]:
-    if width != len(BINANCE):
-        raise SourceError(
-            f"{path}: has no header row and {width} columns; a Binance kline archive has {len(BINANCE)}."
-            " Give other tables a header row, and name their columns if need be"
-        )
-    return list(BINANCE)
 
 
 def _check_widths(path: Path, content: bytes, separator: str, width: int) -> None:

@@ -293,7 +293,7 @@ def test_every_flipped_bit_and_every_truncation_is_found(lake):
             lake.read(KEY)
     for length in rng.integers(0, len(content), 20).tolist():
         path.write_bytes(content[:length])
-        with pytest.raises(LakeError, match="delete it and import its month again"):
+        with pytest.raises(LakeError, match="delete it and import what it held again"):
             lake.scan(KEY)
     path.write_bytes(content)
     assert len(lake.read(KEY)) == 300
