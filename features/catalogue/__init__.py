@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from features.catalogue import (
+    book,
     breaks,
     calendar,
     flow,
@@ -28,6 +29,7 @@ GROUPS: Mapping[str, tuple[Feature, ...]] = MappingProxyType(
         "volatility": volatility.FEATURES,
         "volume": volume.FEATURES,
         "flow": flow.FEATURES,
+        "book": book.FEATURES,
         "calendar": calendar.FEATURES,
         "memory": memory.FEATURES,
         "information": information.FEATURES,

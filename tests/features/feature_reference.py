@@ -408,13 +408,14 @@ def worst_errors(
     rows: NDArray[np.float64],
     bars: NDArray[np.void],
     first: dict[str, int],
+    reference: dict[str, Callable[[Market], Array]] = REFERENCE,
 ) -> dict[str, float]:
     """Each feature's largest error in units of max(|exact|, scale), over the rows from ``first`` on."""
     with np.errstate(divide="ignore", invalid="ignore"):
         market = Market(bars)
         worst = {}
         for column, name in enumerate(names):
-            exact = REFERENCE[name](market)[first[name] :]
+            exact = reference[name](market)[first[name] :]
             got = rows[first[name] :, column].astype(Extended)
             error = abs(got - exact) / np.maximum(abs(exact), scales[name])
             worst[name] = float(error.max()) if not np.isnan(error).any() else np.inf

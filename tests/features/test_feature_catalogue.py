@@ -14,6 +14,7 @@ from market.time import HOUR, MINUTE
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
 
 FLOW_FEATURES = {name for name in CATALOGUE if name.startswith(("taker", "trade"))}
+BOOK_FEATURES = {feature.name for feature in GROUPS["book"]}
 
 
 def test_names_are_unique_over_the_groups():
@@ -39,8 +40,15 @@ def test_metadata_is_complete(name):
 
 
 def test_sources_without_order_flow_switch_off_exactly_what_needs_it():
-    assert set(default_features(FIELDS)) - set(default_features(PRICE_FIELDS)) == FLOW_FEATURES
-    assert set(disabled_features(PRICE_FIELDS)) == FLOW_FEATURES
+    assert set(default_features(FIELDS)) - set(default_features(PRICE_FIELDS)) == FLOW_FEATURES | BOOK_FEATURES
+    assert set(disabled_features(PRICE_FIELDS)) == FLOW_FEATURES | BOOK_FEATURES
+    assert disabled_features(PRICE_FIELDS)["ofi_8"] == (
+        "needs ask_depth, bid_depth, order_flow_imbalance, which the bars lack"
+    )
+    without_sizes = [name for name in FIELDS if name not in ("bid_size", "ask_size")]
+    assert {name for name in BOOK_FEATURES if name.startswith(("queue", "microprice_tilt"))} == set(
+        disabled_features(without_sizes)
+    )
     assert disabled_features(PRICE_FIELDS)["trade_size_z_96"] == "needs trade_count, which the bars lack"
     everything = [name for name, one in CATALOGUE.items() if one.cost == "cheap" and not one.fitted]
     assert list(default_features(FIELDS)) == everything
@@ -81,9 +89,11 @@ def test_features_do_not_depend_on_price_level_or_volume_unit(engine):
     """Powers of two scale exactly, so all but the price-rounded money flow keep their bits."""
     bars = plain_bars(1_500, 31)
     scaled = bars.copy()
-    for name in ("open", "high", "low", "close"):
+    for name in ("open", "high", "low", "close", "spread", "microprice"):
         scaled[name] *= 2.0**9
-    for name in ("volume", "taker_buy_volume"):
+    sides = [f"{side}_{what}" for side in ("bid", "ask") for what in ("size", "depth", "slope")]
+    flows = ("order_flow_imbalance", "multilevel_order_flow_imbalance")
+    for name in ("volume", "taker_buy_volume", *sides, *flows):
         scaled[name] *= 2.0**-5
     np.testing.assert_allclose(replayed(engine, scaled), replayed(engine, bars), rtol=1e-12, atol=1e-12)
 
