@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 import numpy as np
@@ -13,12 +12,12 @@ from market.bar_builders.families import advance, build, show
 from market.bar_builders.spec import BarSpec
 from market.bar_builders.state import STATE, initial_state
 from market.bars import BAR, empty_bars
-from market.errors import SnapshotError, TradeError
+from market.errors import TradeError
+from market.snapshots import open_snapshot, seal_snapshot
 from market.time import format_time
 from market.trades.schema import LATEST, TRADE
 
 MAGIC: Final = b"B4BB0001"
-SEAL: Final = 8
 BUFFER: Final = 4096
 
 
@@ -145,8 +144,7 @@ class BarBuilder:
 
     def snapshot(self) -> bytes:
         """The whole state, also in the middle of a bar: a builder restored from it goes on with the same bytes."""
-        body = MAGIC + self.spec.digest + self.state.tobytes()
-        return body + hashlib.sha256(body).digest()[:SEAL]
+        return seal_snapshot(MAGIC, self.spec.digest, self.state)
 
     def restore(self, snapshot: bytes) -> None:
         """Go on from a snapshot.
@@ -156,15 +154,7 @@ class BarBuilder:
         SnapshotError
             If it is damaged, or of other bars; the state is as before.
         """
-        body, seal = snapshot[:-SEAL], snapshot[-SEAL:]
-        head = len(MAGIC) + len(self.spec.digest)
-        if body[: len(MAGIC)] != MAGIC or hashlib.sha256(body).digest()[:SEAL] != seal:
-            raise SnapshotError(f"these {len(snapshot)} bytes are no intact snapshot of a bar builder; take a new one")
-        if body[len(MAGIC) : head] != self.spec.digest:
-            raise SnapshotError(
-                f"the snapshot is of other bars than {self.spec}; build those from their trades instead"
-            )
-        self.state[:] = np.frombuffer(body[head:], STATE)
+        self.state[:] = open_snapshot(snapshot, MAGIC, self.spec.digest, STATE, f"a builder of {self.spec.kind} bars")
 
 
 def build_bars(trades: NDArray[np.void], spec: BarSpec) -> NDArray[np.void]:

@@ -320,7 +320,7 @@ def test_damaged_and_foreign_snapshots_are_refused():
     for bad in (bytes(broken), snapshot[:-1], b""):
         with pytest.raises(SnapshotError, match="no intact snapshot"):
             builder.restore(bad)
-    with pytest.raises(SnapshotError, match="other bars"):
+    with pytest.raises(SnapshotError, match="not of a builder of time bars with this spec"):
         BarBuilder(SPECS[1]).restore(snapshot)
     assert builder.snapshot() == snapshot
 
