@@ -12,6 +12,7 @@ from features.conformance import degenerate_series, flattened, plain_bars, repla
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from features.fitting import fit_features
+from market.readers import read_bars
 from market.time import MINUTE
 from tests.features.information_reference import REFERENCE, worst_errors
 from tests.features.test_feature_reference import REAL, archive_bars
@@ -100,3 +101,25 @@ def test_exact_and_finite_on_real_bars(real_data, file):
     rows = FeatureEngine(feature_set).replay(bars)
     assert np.isfinite(rows[feature_set.warmup - 1 :]).all()
     assert_exact(feature_set, rows[:3_000], bars[:3_000], 40)
+
+
+@pytest.mark.long
+@pytest.mark.real_data
+def test_finite_on_every_real_series_exactly_where_warm(real_data):
+    """Gaps that empty the state included: a value is finite if and only if enough bars came since."""
+    files = [path for path in sorted((real_data / "klines").rglob("*")) if path.suffix in (".gz", ".parquet")]
+    series = [read_bars(path).bars for path in files if path.parent.name != "spot-1d"]
+    values = None
+    for bars in series:
+        interval = int(np.median(bars["end"] - bars["start"]))
+        bars = bars[bars["end"] - bars["start"] == interval][:20_000]
+        wanted = FeatureSet(NAMES, interval, 3)
+        if values is None:
+            values = fit_features(wanted, {"A": bars}, 0, int(bars["end"][10_000])).fitted
+        rows = FeatureEngine(wanted.with_fitted(values)).replay(bars)
+        place = np.arange(len(bars))
+        fresh = np.append(True, (bars["start"][1:] - bars["end"][:-1]) // interval > 3)
+        seen = place - np.maximum.accumulate(np.where(fresh, place, 0)) + 1
+        for column, feature in enumerate(wanted.features):
+            assert (np.isfinite(rows[:, column]) == (seen >= feature.warmup)).all(), feature.name
+    assert len(series) >= 60
