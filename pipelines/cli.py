@@ -36,6 +36,7 @@ COMMANDS: dict[str, Row] = {
     "train": Row(RESEARCH, "Train, certify, track and register an ensemble from a configuration."),
     "backtest": Row(RESEARCH, "Trade a registered model over history, after costs."),
     "models": Row(RESEARCH, "List, show, promote and roll back models."),
+    "audit": Row(RESEARCH, "Look for leaks: does anything know what it cannot know yet?"),
     "trials": Row(RESEARCH, "List, show and verify the ledger of everything that was tried."),
     "serve": Row(TRADING, "Run the trading loop with a promoted model."),
     "status": Row(TRADING, "What the trading loop is doing."),

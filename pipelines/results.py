@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.arrays_json import read_document, write_document
+from pipelines.audit.findings import Audit
 from pipelines.estimate import Estimate as Estimate
 from pipelines.estimate import Number as Number
 from pipelines.estimate import is_known as is_known
@@ -311,6 +312,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     bundle: BundleInfo | None = None
     trials: TrialSummary
     laboratory: Laboratory | None = None
+    audit: Audit | None = None
 
     def predictor(self, name: str) -> Predictor:
         """One predictor by name.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.members.protocol import Progress
 from pipelines.audit.column import Column
 from pipelines.audit.compare import NEVER, compare
 from pipelines.audit.errors import AuditError
@@ -14,11 +15,15 @@ from pipelines.audit.learned import OUTSIDE, OWN_LABEL
 from pipelines.audit.perturb import GRIDS, VALUES, Perturbation
 from pipelines.audit.pieces import Piece
 from pipelines.audit.world import World
+from pipelines.stages.artefacts import silent
 
 REVERSED = "instruments in another order"
+PIECE_CUTS = 24
 
 
-def audit_pieces(pieces: Sequence[Piece], world: World, cuts: int = 24, seed: int = 7) -> Audit:
+def audit_pieces(
+    pieces: Sequence[Piece], world: World, cuts: int = PIECE_CUTS, seed: int = 7, progress: Progress = silent
+) -> Audit:
     """Audit pieces of a pipeline over some bars.
 
     Parameters
@@ -50,7 +55,8 @@ def audit_pieces(pieces: Sequence[Piece], world: World, cuts: int = 24, seed: in
     random = np.random.default_rng(seed)
     moments = world.cuts(cuts, random)
     found: list[Finding] = []
-    for piece in pieces:
+    for place, piece in enumerate(pieces):
+        progress(f"{piece.stage}, piece {place + 1} of {len(pieces)}", place / len(pieces))
         base = piece.columns(world)
         if base:
             found += compare(base, piece.columns(world), "computed again")

@@ -32,6 +32,7 @@ def run(path: Path, workspace: Workspace, command: str) -> None:
 
 def summary(result: RunResult) -> str:
     """The verdict, every predictor, the backtest, the laboratory and the parity, on a terminal."""
+    from pipelines.audit.text import headline
     from pipelines.commands.options import table
     from pipelines.report.laboratory import laboratory_lines
     from pipelines.report.view import performance_rows
@@ -42,7 +43,15 @@ def summary(result: RunResult) -> str:
         (one.name, *[interval(one.scores[metric], digits) for metric, digits in (("auc", 3), ("information_gain", 5))])
         for one in result.predictors
     ]
-    lines = [said.headline, "", *said.sentences, "", table(("out of fold", "AUC", "information gain, nats"), rows)]
+    leaks = [] if result.audit is None or result.audit.clean else [headline(result.audit), ""]
+    lines = [
+        *leaks,
+        said.headline,
+        "",
+        *said.sentences,
+        "",
+        table(("out of fold", "AUC", "information gain, nats"), rows),
+    ]
     if result.backtest is not None:
         lines += ["", table(("backtest", "after costs", "before costs"), performance_rows(result.backtest))]
     lines += ["", table(("laboratory", ""), laboratory_lines(result))]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from models.ensemble import Combination, combination_for
+from models.ensemble import Combination
 from pipelines.config import RunConfig
 from pipelines.flows.jobs import Pending, Scheduler
 from pipelines.progress import Stage
 from pipelines.stages.artefacts import Artefact
 from pipelines.stages.fit import Window, fit_job
 from pipelines.stages.panel import load_panel
-from pipelines.stages.score import Scored, load_scores, score_job
+from pipelines.stages.score import Scored, load_scores, next_combination, score_job
 
 
 def fit_all(
@@ -54,12 +53,3 @@ def score_all(
         scored.append(load_scores(load_panel(panel), window, made[-1]))
         combinations.append(combination)
     return made, scored, combinations
-
-
-def next_combination(
-    config: RunConfig, samples: Any, scored: Sequence[Scored], combinations: Sequence[Combination], moment: int
-) -> Combination:
-    """The stacker and calibration that may be used from a moment on."""
-    earlier = [one.fold_scores(samples) for one in scored]
-    stackers = [one.stacker for one in combinations]
-    return combination_for(earlier, stackers, moment, config.ensemble.ridge, config.ensemble.clip)

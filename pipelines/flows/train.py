@@ -16,8 +16,11 @@ from market.instruments import Instrument
 from market.lake import Lake
 from models.blas import one_blas_thread
 from models.bundle.bundle import Bundle
+from pipelines.audit.base import Trained
+from pipelines.audit.stage import audit_job, load_audit
+from pipelines.audit.text import headline as headline_of
 from pipelines.config import RunConfig
-from pipelines.flows.folds import fit_all, next_combination, score_all
+from pipelines.flows.folds import fit_all, score_all
 from pipelines.flows.jobs import Scheduler
 from pipelines.flows.laboratory import count_trials, examine, judge_all, study_features
 from pipelines.flows.progress_artifact import shown_progress
@@ -38,6 +41,7 @@ from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_resu
 from pipelines.stages.evidence import check_enough_rows
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.refit import refit_job
+from pipelines.stages.score import next_combination
 from pipelines.stages.scorecard import load_scorecard, scorecard_job
 from pipelines.stages.summary import compose_result, new_run_id
 from pipelines.stages.windows import check_length, final_window, fold_windows, folds
@@ -53,6 +57,7 @@ RESEARCH = {
     "evaluate": 15,
     "bundle": 10,
     "backtest": 10,
+    "audit": 20,
     "laboratory": 80,
     "importance": 10,
 }
@@ -170,8 +175,14 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
     bundle = jobs.run(job, stages["bundle"]).path / BUNDLE
     laps.over("graph, certificate, bundle", stages["bundle"])
     job = backtest_job(config, panel_artefact, windows, found, made, run.instruments)
-    backtest = load_backtest(jobs.run(job, stages["backtest"]))
+    traded = jobs.run(job, stages["backtest"])
+    backtest = load_backtest(traded)
     laps.over("backtest", stages["backtest"])
+    base = Trained(
+        config, facts, run.lake, run.instruments, panel_artefact, found, windows, fits, made, combinations, traded
+    )
+    audit = load_audit(jobs.run(audit_job(base), stages["audit"]))
+    laps.over("leakage audit", stages["audit"], headline_of(audit))
 
     examined = examine(config, panel_artefact, windows, made, combinations, run.instruments, jobs, stages["laboratory"])
     digest = Bundle.load(bundle).digest
@@ -204,6 +215,7 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         trials=trials,
         laboratory=laboratory,
         importance_study=study,
+        audit=audit,
         run_id=trial.run,
         created=trial.created,
     )

@@ -12,6 +12,7 @@ import msgspec
 from market.time import DAY, HOUR, SECOND, format_time
 from pipelines.figures.gallery import Picture, gallery
 from pipelines.figures.style import house_order, svg
+from pipelines.report.audit import audit_view
 from pipelines.report.importance import importance_view
 from pipelines.report.laboratory import laboratory_view
 from pipelines.results import METRICS, Backtest, Estimate, Fold, Number, Performance, Predictor, RunResult, Span
@@ -312,6 +313,7 @@ def view(result: RunResult) -> Row:
         "backtest_facts": trading_facts(result.backtest) if result.backtest else "",
         "laboratory_rows": laboratory_view(result),
         "importance_rows": importance_view(result),
+        "audit": audit_view(result),
         "paper_facts": trading_facts(result.paper.backtest) if result.paper else "",
         "references": reference_rows(result.backtest) if result.backtest else [],
         "paper": performance_rows(result.paper.backtest) if result.paper else [],

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS_OF_RESEARCH = ("market", "features", "models", "trading", "pipelines/stages")
 FILES_OF_PIPELINES = (
     "arrays_json",
+    "audit/findings",
     "config",
     "config_check",
     "errors",

@@ -5,7 +5,7 @@ The stacker and the calibration of a fold are fitted on the folds before it only
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.bundle.runner import GraphRunner
 from models.dataset import Panel, Samples
-from models.ensemble import Combination, FoldScores
+from models.ensemble import Combination, FoldScores, combination_for
 from models.graph.compose import compose
 from models.members.protocol import Progress
 from models.scoring import score_rows
@@ -96,3 +96,12 @@ def load_scores(panel: Panel, window: Window, score: Artefact) -> Scored:
         probability[mine] = score.array(f"probability-{number}")[place]
     scored = np.isfinite(probability)
     return Scored(window, index[scored], members[scored], probability[scored])
+
+
+def next_combination(
+    config: RunConfig, samples: Samples, scored: Sequence[Scored], combinations: Sequence[Combination], moment: int
+) -> Combination:
+    """The stacker and calibration that may be used from a moment on."""
+    earlier = [one.fold_scores(samples) for one in scored]
+    stackers = [one.stacker for one in combinations]
+    return combination_for(earlier, stackers, moment, config.ensemble.ridge, config.ensemble.clip)

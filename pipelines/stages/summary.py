@@ -19,6 +19,7 @@ from models.bundle.bundle import Bundle
 from models.ensemble import Combination
 from models.weights import effective_rows
 from pipelines import results
+from pipelines.audit.findings import Audit
 from pipelines.config import RunConfig
 from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
@@ -112,6 +113,7 @@ def compose_result(
     trials: TrialSummary,
     laboratory: Laboratory,
     importance_study: ImportanceStudy | None,
+    audit: Audit | None,
     run_id: str,
     created: int,
 ) -> results.RunResult:
@@ -153,4 +155,5 @@ def compose_result(
         bundle=results.BundleInfo(config.name, None, found.digest, str(bundle)),
         trials=trials,
         laboratory=laboratory,
+        audit=audit,
     )

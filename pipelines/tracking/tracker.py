@@ -17,6 +17,7 @@ from typing import Any
 
 from pipelines.figures.gallery import gallery
 from pipelines.results import Fold, RunResult, SeriesData
+from pipelines.tracking.audit import audit_metrics, audit_tables, audit_tags
 from pipelines.tracking.content import (
     Metrics,
     curve_name,
@@ -147,11 +148,11 @@ class TrackedRun:
     def result(self, result: RunResult) -> None:
         """Everything in a result: parameters, tags, data, folds, metrics, curves, figures and tables."""
         self.parameters(result.config)
-        self.tags(tags(result) | laboratory_tags(result))
+        self.tags(tags(result) | laboratory_tags(result) | audit_tags(result))
         self.datasets(result.data)
         for fold in result.folds:
             self.fold(fold, result.config)
-        self.metrics(run_metrics(result) | trial_metrics(result) | laboratory_metrics(result))
+        self.metrics(run_metrics(result) | trial_metrics(result) | laboratory_metrics(result) | audit_metrics(result))
         for curve in result.learning_curves:
             self.curve(curve_name(curve), curve.values.tolist(), curve.first)
         for picture in gallery(result).values():
@@ -159,7 +160,8 @@ class TrackedRun:
         self.table("predictors", predictor_table(result))
         self.table("folds", fold_table(result))
         self.table("data", data_table(result))
-        for name, columns in (laboratory_tables(result) | importance_tables(result)).items():
+        tables = laboratory_tables(result) | importance_tables(result) | audit_tables(result)
+        for name, columns in tables.items():
             self.table(name, columns)
 
     def parameters(self, config: Mapping[str, Any]) -> None:

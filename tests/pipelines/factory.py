@@ -30,6 +30,7 @@ from pipelines.results import (
     Span,
     Stage,
 )
+from tests.pipelines.factory_audit import make_audit
 from tests.pipelines.factory_importances import make_importance_study
 from tests.pipelines.factory_laboratory import make_laboratory, make_trials
 
@@ -271,4 +272,5 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
         bundle=BundleInfo("artificial", 3, "b0b0" * 16, "store/bundles/b0b0", ("challenger",)),
         trials=trials,
         laboratory=make_laboratory(np.random.default_rng(seed), trials, BEGIN + 240 * DAY, drift=drift * DAY / STEP),
+        audit=make_audit(),
     )

@@ -39,7 +39,6 @@ from models.statistics.snooping import stepdown, superior_ability
 from pipelines.config import LaboratoryConfig, RunConfig, ValidationConfig
 from pipelines.estimate import Estimate
 from pipelines.flows.laboratory import Examined, count_trials, judge_all
-from pipelines.flows.train import next_combination
 from pipelines.laboratory import Deflated, Laboratory
 from pipelines.ledger.chain import Head
 from pipelines.ledger.guard import average_correlation
@@ -56,7 +55,7 @@ from pipelines.stages.fit import Window, fit_job, training_samples
 from pipelines.stages.judgement import deflated
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.paths import paths_job, split_jobs
-from pipelines.stages.score import Scored, load_scores, score_job
+from pipelines.stages.score import Scored, load_scores, next_combination, score_job
 from pipelines.stages.strategies import strategies_job
 from pipelines.stages.windows import fold_windows, folds
 from trading.config import ExchangeConfig

@@ -14,14 +14,13 @@ from market.synthetic_optimum import Optimum, optimum
 from models.statistics.predictions import row_log_loss
 from pipelines import results
 from pipelines.config import RunConfig
-from pipelines.flows.folds import next_combination
 from pipelines.stages.artefacts import Artefacts, silent
 from pipelines.stages.backtest import backtest_job, load_backtest
 from pipelines.stages.data import describe, series_key
 from pipelines.stages.evaluate import Compared, compared_rows, fold_predictions, predictors
 from pipelines.stages.fit import fit_job
 from pipelines.stages.panel import load_panel, panel_job
-from pipelines.stages.score import load_scores, score_job
+from pipelines.stages.score import load_scores, next_combination, score_job
 from pipelines.stages.windows import fold_windows, folds
 
 HORIZON, BARRIER = 6, 1.5
