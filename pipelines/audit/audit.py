@@ -11,7 +11,6 @@ from pipelines.audit.column import Column
 from pipelines.audit.compare import NEVER, compare
 from pipelines.audit.errors import AuditError
 from pipelines.audit.findings import Audit, Finding, joined
-from pipelines.audit.learned import OUTSIDE, OWN_LABEL
 from pipelines.audit.perturb import GRIDS, VALUES, Perturbation
 from pipelines.audit.pieces import Piece
 from pipelines.audit.world import World
@@ -55,20 +54,23 @@ def audit_pieces(
     random = np.random.default_rng(seed)
     moments = world.cuts(cuts, random)
     found: list[Finding] = []
+    used: dict[str, None] = {}
     for place, piece in enumerate(pieces):
         progress(f"{piece.stage}, piece {place + 1} of {len(pieces)}", place / len(pieces))
         base = piece.columns(world)
         if base:
             found += compare(base, piece.columns(world), "computed again")
             if len(world.symbols) > 1:
+                used[REVERSED] = None
                 found += compare(base, piece.columns(world.reversed()), REVERSED, NEVER)
             for number, cut in enumerate(moments):
                 for way in _ways(number):
+                    used[way.name] = None
                     other = _columns(piece, world.changed(cut, way, random), way.name)
                     found += compare(base, other, way.name, cut, way.grid)
         found += piece.checks(world, random)
-    ways = [one.name for one in (*VALUES, *GRIDS)]
-    return Audit("pieces", seed, tuple(moments), (REVERSED, *ways, OUTSIDE, OWN_LABEL), joined(found))
+        used |= dict.fromkeys(getattr(piece, "perturbations", ()))
+    return Audit("pieces", seed, tuple(moments), tuple(used), joined(found))
 
 
 def _ways(turn: int) -> list[Perturbation]:

@@ -101,6 +101,7 @@ class OutOfFold:
     splitter: SplitterFactory
     predict: Callable[[Examples, Ints, Ints], Learned]
     stage: str = "predictions"
+    perturbations: tuple[str, ...] = (OUTSIDE,)
 
     def columns(self, world: World) -> Sequence[Column]:
         """None: see `checks`."""
@@ -156,6 +157,7 @@ class StackerInputs:
     splitter: SplitterFactory
     inputs: Callable[[Examples, Ints], Floats]
     stage: str = "stacker"
+    perturbations: tuple[str, ...] = (OWN_LABEL,)
 
     def columns(self, world: World) -> Sequence[Column]:
         """None: see `checks`."""

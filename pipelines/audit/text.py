@@ -33,10 +33,10 @@ def headline(audit: Audit) -> str:
 def sentences(audit: Audit) -> tuple[str, ...]:
     """What was done, and what it does not show."""
     cuts = "1 cut" if len(audit.cuts) == 1 else f"{len(audit.cuts)} cuts"
+    changes = ", ".join(audit.perturbations)
     said = [
-        f"{audit.scope.capitalize()} audit, seed {audit.seed}: everything after {cuts} was changed, so was the order, "
-        f"and so was what is outside training windows ({', '.join(audit.perturbations)}); what was known before had to "
-        "keep its bytes."
+        f"{audit.scope.capitalize()} audit, {cuts}, seed {audit.seed}. What was changed: {changes}. What cannot depend "
+        "on it had to keep its bytes."
     ]
     untouched = [one for one in audit.findings if one.verdict == UNTOUCHED]
     if untouched:

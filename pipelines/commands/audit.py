@@ -54,11 +54,12 @@ def audit(
     members are fitted again while everything outside it says something else. Splits must be purged, and no order may be
     filled on its signal's bar. Bytes are compared, so there is no tolerance to hide in.
 
-    Every training does a sampled audit; this one finds what that made and adds to it. Without a training the first
-    three folds are fitted here. A column is "untouched" if no change reached it: of it nothing is shown.
+    Every training does a sampled audit; with the same seed and cuts this command shows that one again. Without a
+    training the first three folds are fitted here (with --full all). A column is "untouched" if no change reached it:
+    of it nothing is shown.
 
-    Your own feature, label, weight, splitter, model or trading function: put it into one of the wrappers of
-    pipelines.audit.pieces, splits or learned, list it in PIECES, and give --pieces.
+    Your own feature, label, weight, splitter, model or trading function: wrap it as pipelines/audit/pieces.py shows,
+    list it in PIECES, and give --pieces.
 
     Exit code: 0 if nothing leaks, 2 if something does (or if the audit cannot be made: an error and no table).
     """
