@@ -116,11 +116,12 @@ class BarBuilder:
         code = first_refused(trades, self.state)
         if code >= 0:
             raise refusal(trades, code)
-        parts, row = [], 0
+        row, count = build(trades, 0, self.state, self._bars)
+        parts = [self._written(count)]
         while row < len(trades):
             row, count = build(trades, row, self.state, self._bars)
-            parts.append(self._bars[:count].copy())
-        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, BAR), *parts])
+            parts.append(self._written(count))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def advance(self, time: int) -> NDArray[np.void]:
         """No trade before ``time`` (ns UTC) will come: the time bar that is over then, if there is one.
@@ -132,11 +133,11 @@ class BarBuilder:
         """
         if not max(int(self.state["last_time"][0]), 0) <= time <= LATEST:
             raise TradeError(f"time {time} ns is before {format_time(self.last_time or 0)}, which has passed already")
-        return self._bars[: advance(time, self.state, self._bars)].copy()
+        return self._written(advance(time, self.state, self._bars))
 
     def unfinished(self) -> NDArray[np.void]:
         """The bar in progress as it stands, shape (1,), or (0,) where no trade has come since the last bar."""
-        return self._bars[: show(self.state, self._bars)].copy()
+        return self._written(show(self.state, self._bars))
 
     def reset(self) -> None:
         """Forget all trades."""
@@ -155,6 +156,10 @@ class BarBuilder:
             If it is damaged, or of other bars; the state is as before.
         """
         self.state[:] = open_snapshot(snapshot, MAGIC, self.spec.digest, STATE, f"a builder of {self.spec.kind} bars")
+
+    def _written(self, count: int) -> NDArray[np.void]:
+        """A copy of the first bars of the buffer; a record of many fields takes microseconds to copy, even none."""
+        return self._bars[:count].copy() if count else np.empty(0, BAR)
 
 
 def build_bars(trades: NDArray[np.void], spec: BarSpec) -> NDArray[np.void]:
