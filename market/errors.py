@@ -37,3 +37,7 @@ class SnapshotError(MarketError):
 
 class LakeError(MarketError):
     """The lake has no such series, or its files disagree with its index."""
+
+
+class RecorderError(MarketError):
+    """A stream cannot be recorded as asked."""

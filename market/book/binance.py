@@ -61,6 +61,7 @@ class Line(msgspec.Struct):
     gap: str | None = None
 
 
+READ: Final = frozenset({"depthUpdate", "bookTicker", "trade", "aggTrade"})
 DECODER: Final = msgspec.json.Decoder(Line)
 
 
@@ -117,25 +118,30 @@ class BinanceParser:
             self._data(writer, received, line.data)
 
     def _data(self, writer: TapeWriter, received: int, data: Data) -> None:
+        event, bids, asks = data.event or "bookTicker", data.b, data.a
+        if event not in READ:
+            return
         time = (data.T or data.time) * MILLISECOND
-        match data:
-            case Data(event="depthUpdate", first=int(first), last=int(last), b=list(bids), a=list(asks)):
+        if event == "depthUpdate":
+            if data.first is not None and data.last is not None and isinstance(bids, list) and isinstance(asks, list):
                 self._demand(data.symbol)
                 before = UNKNOWN if data.before is None else data.before
-                writer.change(data.time * MILLISECOND, received, (first, last, before), bids, asks)
-            case Data(event="bookTicker" | "", last=int(update), b=str(bid), B=str(size), a=str(ask), A=str(depth)):
+                writer.change(data.time * MILLISECOND, received, (data.first, data.last, before), bids, asks)
+                return
+        elif event == "bookTicker":
+            if data.last is not None and isinstance(bids, str) and isinstance(asks, str) and data.B and data.A:
                 self._demand(data.symbol)
-                writer.quote(time, received, update, (bid, size), (ask, depth))
-            case Data(event="trade", t=int(number), p=str(price), q=str(quantity), m=bool(maker)):
+                writer.quote(time, received, data.last, (bids, data.B), (asks, data.A))
+                return
+            if not data.event:
+                return  # a message without a kind that is no quote
+        else:
+            number = data.t if event == "trade" else asks
+            if isinstance(number, int) and data.p and data.q and data.m is not None:
                 self._demand(data.symbol)
-                writer.trade(time, received, number, -1 if maker else 1, (price, quantity))
-            case Data(event="aggTrade", a=int(number), p=str(price), q=str(quantity), m=bool(maker)):
-                self._demand(data.symbol)
-                writer.trade(time, received, number, -1 if maker else 1, (price, quantity))
-            case Data(event="depthUpdate" | "bookTicker" | "trade" | "aggTrade"):
-                raise SourceError(f"a {data.event} message lacks fields")
-            case _:
-                pass
+                writer.trade(time, received, number, -1 if data.m else 1, (data.p, data.q))
+                return
+        raise SourceError(f"a {event} message lacks fields")
 
     def _demand(self, symbol: str) -> None:
         if self.symbol is None:

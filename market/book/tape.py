@@ -142,10 +142,11 @@ class TapeWriter:
 
     def _add(self, kind: Said, time: int, received: int, ids: tuple[int, int, int], bids: Pairs, asks: Pairs) -> None:
         begin = len(self.sides)
-        for side, pairs in ((1, bids), (-1, asks)):
-            for price, quantity in pairs:
-                self.texts += (price, quantity)
-            self.sides += [side] * len(pairs)
+        for price_and_quantity in bids:
+            self.texts += price_and_quantity
+        for price_and_quantity in asks:
+            self.texts += price_and_quantity
+        self.sides += [1] * len(bids) + [-1] * len(asks)
         self.rows.append((kind, time, received, *ids, begin, len(self.sides)))
 
     def _blame(self, grid: Grid) -> None:
