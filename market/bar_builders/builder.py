@@ -13,12 +13,24 @@ from market.bar_builders.spec import BarSpec
 from market.bar_builders.state import STATE, initial_state
 from market.bars import BAR, empty_bars
 from market.errors import TradeError
+from market.jit import kernel
 from market.snapshots import open_snapshot, seal_snapshot
 from market.time import format_time
 from market.trades.schema import LATEST, TRADE
 
 MAGIC: Final = b"B4BB0001"
 BUFFER: Final = 4096
+NO_BARS: Final = np.empty(0, BAR)
+
+
+@kernel
+def offer(trades: NDArray[np.void], state: NDArray[np.void], bars: NDArray[np.void]) -> tuple[int, int, int]:
+    """Check all trades and then take them in: the refusal or -1, and what `build` gives."""
+    code = first_refused(trades, state)
+    if code >= 0:
+        return code, 0, 0
+    row, count = build(trades, 0, state, bars)
+    return code, row, count
 
 
 class BarBuilder:
@@ -113,15 +125,16 @@ class BarBuilder:
             raise TradeError(f"trades have dtype {trades.dtype}, not market.trades.schema.TRADE; read them through it")
         if trades.ndim != 1 or not trades.flags.carray:
             trades = np.array(trades, TRADE, ndmin=1)
-        code = first_refused(trades, self.state)
+        code, row, count = offer(trades, self.state, self._bars)
         if code >= 0:
             raise refusal(trades, code)
-        row, count = build(trades, 0, self.state, self._bars)
+        if row == len(trades):
+            return self._written(count)
         parts = [self._written(count)]
         while row < len(trades):
             row, count = build(trades, row, self.state, self._bars)
             parts.append(self._written(count))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return np.concatenate(parts)
 
     def advance(self, time: int) -> NDArray[np.void]:
         """No trade before ``time`` (ns UTC) will come: the time bar that is over then, if there is one.
@@ -158,8 +171,8 @@ class BarBuilder:
         self.state[:] = open_snapshot(snapshot, MAGIC, self.spec.digest, STATE, f"a builder of {self.spec.kind} bars")
 
     def _written(self, count: int) -> NDArray[np.void]:
-        """A copy of the first bars of the buffer; a record of many fields takes microseconds to copy, even none."""
-        return self._bars[:count].copy() if count else np.empty(0, BAR)
+        """A copy of the first bars of the buffer; copying none of records of many fields takes microseconds."""
+        return self._bars[:count].copy() if count else NO_BARS
 
 
 def build_bars(trades: NDArray[np.void], spec: BarSpec) -> NDArray[np.void]:
