@@ -31,7 +31,7 @@ from features.errors import ConformanceError
 from features.feature import Feature
 from features.feature_set import FeatureSet
 from features.fitting import fit_features
-from market.bars import BAR, FIELDS, SIGNED_FIELDS, empty_bars
+from market.bars import BAR, FIELDS, PANEL_FIELDS, SIGNED_FIELDS, empty_bars
 from market.time import HOUR, MINUTE
 
 Bars = NDArray[np.void]
@@ -220,6 +220,7 @@ def plain_bars(count: int, seed: int, price: float = 100.0, interval: int = MINU
     bars["taker_buy_volume"] = bars["volume"] * generator.beta(3.0, 3.0, count)
     bars["vwap"] = (bars["high"] + bars["low"] + close) / 3.0
     add_book(bars, np.random.default_rng((seed, 1)))
+    add_market(bars, np.random.default_rng((seed, 2)))
     return bars
 
 
@@ -241,6 +242,17 @@ def add_book(bars: Bars, generator: np.random.Generator) -> None:
     bars["funding_rate"] = 1e-4 * np.sin(published.astype(np.float64))
     bars["funding_in"] = (FUNDING_INTERVAL - bars["end"] % FUNDING_INTERVAL) / 1e9
     bars["mark_price"] = close * np.exp(1e-4 * generator.standard_normal(count))
+
+
+def add_market(bars: Bars, generator: np.random.Generator) -> None:
+    """Random panel fields: a market that this instrument follows in part."""
+    count = len(bars)
+    own = np.diff(np.log(bars["close"]), prepend=np.log(bars["open"][:1]))
+    bars["market_return"] = 0.5 * own + 5e-4 * generator.standard_t(4, count)
+    bars["market_breadth"] = generator.integers(-4, 5, count) / 4.0
+    bars["market_dispersion"] = 5e-4 * generator.lognormal(0.0, 0.5, count)
+    for name in PANEL_FIELDS[3:]:
+        bars[name] = generator.integers(0, 9, count) / 8.0 - 0.5
 
 
 def fitted_on_random_bars(feature_set: FeatureSet, count: int = 4_000) -> FeatureSet:
@@ -301,7 +313,8 @@ def jumps(bars: Bars) -> None:
     bars["volume"] = np.where(np.arange(len(bars)) % 29 < 14, 1e-18, 1e18)
     bars["taker_buy_volume"] = bars["volume"]
     for place, name in enumerate(FIELDS[FIELDS.index("spread") :]):
-        bars[name] = np.where((np.arange(len(bars)) + place) % 23 < 11, 1e-18, 1e18)
+        # No log return is above 83, the leap from the smallest to the largest price.
+        bars[name] = np.where((np.arange(len(bars)) + place) % 23 < 11, 1e-18, 83.0 if name in PANEL_FIELDS else 1e18)
         if name in SIGNED_FIELDS:
             bars[name] *= np.where(np.arange(len(bars)) % 2 == 0, 1.0, -1.0)
 

@@ -10,6 +10,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+PANEL_FIELDS = (
+    "market_return",  # signed, mean log return over the bar of the panel's other members
+    "market_breadth",  # signed, share of the other members that rose minus share of those that fell
+    "market_dispersion",  # standard deviation of the members' log returns over the bar
+    "return_rank",  # signed, -1/2 to 1/2 among the members: log return over the bar
+    "momentum_rank_24",  # likewise: log return over 24 bars
+    "momentum_rank_96",  # likewise: log return over 96 bars
+    "volatility_rank",  # likewise: average square of log returns
+    "volume_rank",  # likewise: volume over its own average
+)
+"""What the other instruments of a panel did in the same interval (`features.panel` fills it, no source has it)."""
 FIELDS = (
     "open",
     "high",
@@ -33,8 +44,14 @@ FIELDS = (
     "funding_rate",  # signed fraction per funding interval, the last one published by the bar's end
     "funding_in",  # seconds from the bar's end to the next funding
     "mark_price",  # quote per base, the last one published by the bar's end
+    *PANEL_FIELDS,
 )
-SIGNED_FIELDS = ("order_flow_imbalance", "multilevel_order_flow_imbalance", "funding_rate")
+SIGNED_FIELDS = (
+    "order_flow_imbalance",
+    "multilevel_order_flow_imbalance",
+    "funding_rate",
+    *(field for field in PANEL_FIELDS if field != "market_dispersion"),
+)
 """The fields that may be negative."""
 PRICE_FIELDS = ("open", "high", "low", "close", "volume")
 BAR = np.dtype([("start", "<i8"), ("end", "<i8"), *[(field, "<f8") for field in FIELDS]])
@@ -54,12 +71,12 @@ def empty_bars(count: int) -> NDArray[np.void]:
 
 
 def as_matrix(bars: NDArray[np.void]) -> NDArray[np.float64]:
-    """Bars as a (n, 24) float64 matrix over the same memory; columns 0 and 1 are bit patterns of times."""
+    """Bars as a (n, 32) float64 matrix over the same memory; columns 0 and 1 are bit patterns of times."""
     return bars.view(np.float64).reshape(len(bars), WIDTH)
 
 
 def as_times(bars: NDArray[np.void]) -> NDArray[np.int64]:
-    """Bars as a (n, 24) int64 matrix over the same memory; only columns 0 and 1 are meaningful."""
+    """Bars as a (n, 32) int64 matrix over the same memory; only columns 0 and 1 are meaningful."""
     return bars.view(np.int64).reshape(len(bars), WIDTH)
 
 

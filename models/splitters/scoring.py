@@ -42,12 +42,31 @@ class TestPredictions:
         SplitError
             If a sample is tested more than once: put those together with `CombinatorialPurgedCV.paths`.
         """
-        if self.test and len(np.unique(np.concatenate(self.test))) != sum(map(len, self.test)):
-            raise SplitError("samples are tested more than once: use CombinatorialPurgedCV.paths to join predictions")
+        self._check_once()
         found = np.full(count, np.nan)
         for test, values in zip(self.test, self.values, strict=True):
             found[test] = values
         return found
+
+    def splits(self, count: int) -> NDArray[np.int64]:
+        """Which split's model predicts each sample, shape (count,); -1 where a sample is never tested.
+
+        Rankings compare predictions of one model only (`models.statistics.predictions.auc`).
+
+        Raises
+        ------
+        SplitError
+            As for `joined`.
+        """
+        self._check_once()
+        found = np.full(count, -1, np.int64)
+        for number, test in enumerate(self.test):
+            found[test] = number
+        return found
+
+    def _check_once(self) -> None:
+        if self.test and len(np.unique(np.concatenate(self.test))) != sum(map(len, self.test)):
+            raise SplitError("samples are tested more than once: use CombinatorialPurgedCV.paths to join predictions")
 
 
 def cross_val_predict(

@@ -10,6 +10,7 @@ from features.conformance import plain_bars, replayed
 from features.feature_set import FeatureSet
 from market.bars import FIELDS, PRICE_FIELDS
 from market.time import HOUR, MINUTE
+from tests.features.cross_reference import CROSS
 
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
 
@@ -40,8 +41,10 @@ def test_metadata_is_complete(name):
 
 
 def test_sources_without_order_flow_switch_off_exactly_what_needs_it():
-    assert set(default_features(FIELDS)) - set(default_features(PRICE_FIELDS)) == FLOW_FEATURES | BOOK_FEATURES
-    assert set(disabled_features(PRICE_FIELDS)) == FLOW_FEATURES | BOOK_FEATURES
+    assert set(default_features(FIELDS)) - set(default_features(PRICE_FIELDS)) == FLOW_FEATURES | BOOK_FEATURES | set(
+        CROSS
+    )
+    assert set(disabled_features(PRICE_FIELDS)) == FLOW_FEATURES | BOOK_FEATURES | set(CROSS)
     assert disabled_features(PRICE_FIELDS)["ofi_8"] == (
         "needs ask_depth, bid_depth, order_flow_imbalance, which the bars lack"
     )

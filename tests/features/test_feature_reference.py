@@ -8,15 +8,17 @@ from features.catalogue import default_features
 from features.conformance import degenerate_series, flattened, plain_bars, replayed, without
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
-from market.bars import BAR, FIELDS, empty_bars, present_fields
+from features.panel.engine import PanelEngine
+from market.bars import BAR, FIELDS, PANEL_FIELDS, empty_bars, present_fields
 from market.time import MINUTE
 from tests.features.book_reference import BOOK_REFERENCE
+from tests.features.cross_reference import CROSS
 from tests.features.feature_reference import REFERENCE, worst_errors
 
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
 
 TOLERANCE = 1e-9
-WHOLE_REFERENCE = {**REFERENCE, **BOOK_REFERENCE}
+WHOLE_REFERENCE = REFERENCE | BOOK_REFERENCE | CROSS
 SERIES = {
     "prices near 100": lambda: plain_bars(3_000, 1),
     "prices near 50,000": lambda: plain_bars(3_000, 2, 5e4),
@@ -107,8 +109,9 @@ def test_exact_and_finite_on_real_bars(real_data, file):
     path = next(iter((real_data / "klines").glob(file.replace(".csv.gz", "*.csv.gz"))))
     bars = archive_bars(path, REAL[file])[:12_000]
     interval = int(bars["end"][0] - bars["start"][0])
-    names = default_features(present_fields(bars))
-    engine = FeatureEngine(FeatureSet(names, interval, 3))
+    fields = (*present_fields(bars), *PANEL_FIELDS)  # alone in its panel: every field is there, and neutral
+    bars = PanelEngine(("alone",), interval, 3).replay([bars])[0]
+    engine = FeatureEngine(FeatureSet(default_features(fields), interval, 3))
     rows = replayed(engine, bars)
     assert np.isfinite(rows[engine.feature_set.warmup - 1 :]).all()
     assert_exact(engine.feature_set, rows, bars)

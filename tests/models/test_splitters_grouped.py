@@ -253,10 +253,17 @@ def test_weights_reach_fit_and_score(problem):
 
 def test_joined_predictions_stand_at_their_samples(problem):
     t0, X, y = problem
-    found = cross_val_predict(LogisticRegression(), X, y, PurgedKFold(4, t0, t0 + 5)).joined(len(y))
-    assert np.isfinite(found).all()
-    tested = cross_val_predict(LogisticRegression(), X, y, PurgedWalkForward(3, t0, t0 + 5, 80)).joined(len(y))
+    splitter = PurgedKFold(4, t0, t0 + 5)
+    found = cross_val_predict(LogisticRegression(), X, y, splitter)
+    assert np.isfinite(found.joined(len(y))).all()
+    for number, (_, test) in enumerate(splitter.split(X)):
+        assert (found.splits(len(y))[test] == number).all()
+    walked = cross_val_predict(LogisticRegression(), X, y, PurgedWalkForward(3, t0, t0 + 5, 80))
+    tested = walked.joined(len(y))
     assert np.isnan(tested[:80]).all()
     assert np.isfinite(tested[80:]).all()
-    with pytest.raises(SplitError, match="more than once"):
-        cross_val_predict(LogisticRegression(), X, y, CombinatorialPurgedCV(4, 2, t0, t0)).joined(len(y))
+    assert ((walked.splits(len(y)) == -1) == np.isnan(tested)).all()
+    combined = cross_val_predict(LogisticRegression(), X, y, CombinatorialPurgedCV(4, 2, t0, t0))
+    for put_together in (combined.joined, combined.splits):
+        with pytest.raises(SplitError, match="more than once"):
+            put_together(len(y))

@@ -166,7 +166,7 @@ def test_a_killed_loop_goes_on_from_its_journal_and_ends_with_the_same_bytes(roa
 
 
 def test_halt_stops_entries_and_resume_lets_them_through(road, tmp_path):
-    config = serve_config(road, tmp_path, "halted", speed=("speed = 0.0", "speed = 400000.0"))
+    config = serve_config(road, tmp_path, "halted", speed=("speed = 0.0", "speed = 20000.0"))
     command = [sys.executable, "-c", MAIN, "serve", str(config), "--workspace", str(road.workspace)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     status = road.workspace / "journals" / "halted.status"

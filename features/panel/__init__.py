@@ -1,0 +1,1 @@
+"""Cross-sectional bar fields: what the other instruments of a panel did in the same step."""
