@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from features.kernels import price, ratios, recursive, windows
+from features.kernels import extremes, oscillators, paths, price, ratios, recursive, windows
+from features.kernels import moments as centred
 from features.nodes import CLOSE, COUNT, HIGH, LOW, OPEN, Block, Kernel, Node, Part, Ring, Value
 
 VOLATILITY_SPAN = 96
@@ -60,39 +61,85 @@ def higher_moments(series: Value, window: int) -> tuple[Part, Part]:
     return Part(node, 0), Part(node, 1)
 
 
-def lagged_product(series: Value, window: int) -> tuple[Part, Part]:
-    """Shifted sum of products of neighbours, and the oldest value, of the last ``window`` values."""
+def aged(series: Value, window: int) -> tuple[Part, Part]:
+    """Sum of the last ``window`` values, and of age times value (age 0 is now)."""
     inputs = (series, Ring(series, window), COUNT, Block(window))
-    node = Node(windows.window_lagged_product, inputs, floats=window + 2, outputs=2, delay=window - 1)
+    node = Node(windows.window_aged, inputs, floats=2 * window + 2, outputs=2, delay=window - 1)
     return Part(node, 0), Part(node, 1)
 
 
-def extreme(series: Value, window: int, sign: float) -> tuple[Part, Part]:
-    """The largest (1.0) or smallest (-1.0) of the last ``window`` values, and how many bars ago it was."""
-    inputs = (series, Ring(series, window), COUNT, Block(window))
-    node = Node(
-        windows.window_extreme, inputs, (sign,), floats=window + 1, ints=window + 1, outputs=2, delay=window - 1
+def dispersion(series: Value, window: int) -> tuple[Part, Part, Part, Part]:
+    """Mean about the shift of `moments`, mean, population variance and 1 / standard deviation."""
+    node = apply(centred.dispersion, *moments(series, window), params=(window,), outputs=4)
+    return Part(node, 0), Part(node, 1), Part(node, 2), Part(node, 3)
+
+
+def z_score(series: Value, window: int) -> Node:
+    """The newest value's distance to the mean of the last ``window``, in their standard deviations."""
+    mean, _, _, inverse = dispersion(series, window)
+    return apply(centred.z_score, series, moments(series, window)[0], mean, inverse)
+
+
+def lookback(series: Value, bars: int) -> Value:
+    """The value some bars ago."""
+    if bars == 1:
+        return previous(series)
+    return Node(windows.lookback, (Ring(series, bars + 1), COUNT), (bars,), delay=bars)
+
+
+def autocorrelation(series: Value, lag: int, window: int) -> Node:
+    """Sample autocorrelation of the last ``window`` values."""
+    products = window_sum(apply(ratios.product, series, lookback(series, lag)), window - lag)
+    newest = series if lag == 1 else window_sum(series, lag)
+    oldest = lookback(newest, window - lag)
+    _, level, variance, _ = dispersion(series, window)
+    return apply(centred.autocorrelation, products, newest, oldest, level, variance, params=(window, lag))
+
+
+def correlation(x: Value, y: Value, window: int) -> Node:
+    """Correlation of the last ``window`` values of two series."""
+    products = window_sum(apply(ratios.product, x, y), window)
+    return apply(
+        centred.correlation, products, *dispersion(x, window)[1:], *dispersion(y, window)[1:], params=(window,)
     )
-    return Part(node, 0), Part(node, 1)
+
+
+def extreme(series: Value, window: int, sign: float) -> Node:
+    """The largest (1.0) or smallest (-1.0) of the last ``window`` values."""
+    inputs = (series, Ring(series, window), COUNT, Block(window))
+    return Node(extremes.window_extreme, inputs, (sign,), floats=window + 1, delay=window - 1)
+
+
+def extreme_age(series: Value, window: int, sign: float) -> Node:
+    """How many bars ago the largest (1.0) or smallest (-1.0) of the last ``window`` values was last seen."""
+    inputs = (series, Ring(series, window), COUNT, Block(window))
+    return Node(extremes.window_age, inputs, (sign,), floats=window + 1, ints=window + 1, delay=window - 1)
 
 
 def path_moments(change: Value, window: int) -> tuple[Part, Part, Part, Part]:
     """Path, and its window sums of path, path squared, age times path, over ``window`` points (window - 1 changes)."""
     inputs = (change, Ring(change, window), COUNT, Block(window))
-    node = Node(windows.window_path, inputs, floats=3 * window + 4, outputs=4, delay=window - 2)
+    node = Node(paths.window_path, inputs, floats=3 * window + 4, outputs=4, delay=window - 2)
     return Part(node, 0), Part(node, 1), Part(node, 2), Part(node, 3)
+
+
+def path_dispersion(change: Value, window: int) -> tuple[Part, Part, Part]:
+    """Distance of a path to its mean, its population standard deviation, and 1 / that."""
+    node = apply(centred.path_dispersion, *path_moments(change, window)[:3], params=(window,), outputs=3)
+    return Part(node, 0), Part(node, 1), Part(node, 2)
 
 
 def weighted_path(change: Value, weight: Value, window: int) -> Node:
     """Sum of weight times path over the last ``window`` points, with the path of `path_moments`."""
     inputs = (change, Ring(change, window), weight, Ring(weight, window), COUNT, Block(window))
-    return Node(windows.window_weighted_path, inputs, floats=window + 2, delay=window - 2)
+    return Node(paths.window_weighted_path, inputs, floats=window + 2, delay=window - 2)
 
 
 def commodity_channel(window: int) -> Node:
     """Commodity channel index of the last ``window`` bars."""
     rings = (Ring(HIGH, window), Ring(LOW, window), Ring(CLOSE, window))
-    return Node(windows.window_commodity_channel, (CLOSE, *rings, COUNT), (window,), delay=window - 1)
+    inputs = (HIGH, LOW, CLOSE, *rings, COUNT, Block(window))
+    return Node(oscillators.commodity_channel, inputs, floats=3 * window + 2, delay=window - 1)
 
 
 CLOSE_BEFORE = previous(CLOSE)
@@ -103,7 +150,8 @@ INVERSE_VOLATILITY = apply(ratios.inverse_root, VARIANCE)
 TRUE_RANGE = apply(price.true_range, HIGH, LOW, CLOSE_BEFORE)
 TYPICAL = apply(price.typical_price, HIGH, LOW, CLOSE)
 SCALED_RETURN = apply(ratios.scaled, LOG_RETURN, INVERSE_VOLATILITY, params=(1.0,))
-RANGE_VARIANCES = apply(price.range_variances, OPEN, HIGH, LOW, CLOSE, outputs=3)
+RANGE_VARIANCES = apply(price.range_variances, OPEN, HIGH, LOW, CLOSE, outputs=4)
+BODY = Part(RANGE_VARIANCES, 3)
 CLOSE_LOCATION = apply(price.close_location, HIGH, LOW, CLOSE)
 
 

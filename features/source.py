@@ -65,11 +65,11 @@ class Names:
         match source:
             case Ring():
                 at, size = self.plan.rings[source.series]
-                return f"{at}, {size - 1}"
+                return f"{literal(at)}, {literal(size - 1)}"
             case Block():
-                return f"{source.window}, fresh_{source.window}, since_{source.window}"
+                return f"{literal(source.window)}, fresh_{source.window}, since_{source.window}"
             case Fitted():
-                return str(self.plan.fitted_at[source])
+                return literal(self.plan.fitted_at[source])
             case _:
                 return self.value(source)
 
@@ -77,15 +77,26 @@ class Names:
         """The statement that runs a node."""
         parts = []
         if node.floats or any(isinstance(one, Ring | Fitted) for one in node.inputs):
-            parts.append(f"state_f, {self.plan.floats_at[node]}")
+            parts.append(f"state_f, {literal(self.plan.floats_at[node])}")
         if node.ints:
-            parts.append(f"state_i, {self.plan.ints_at[node]}")
+            parts.append(f"state_i, {literal(self.plan.ints_at[node])}")
         parts += [self.arguments(one) for one in node.inputs]
-        parts += [repr(one) for one in node.params]
+        parts += [literal(one) for one in node.params]
         name = self.number[node]
         targets = name if node.outputs == 1 else ", ".join(f"{name}_{place}" for place in range(node.outputs))
         kernel = self.kernels[node.kernel.__module__, node.kernel.__name__]
         return f"{targets} = {kernel}({', '.join(parts)})"
+
+
+def literal(number: float) -> str:
+    """A number as an argument. A bare integer would have numba compile the kernel once more for every value it takes.
+
+    Examples
+    --------
+    >>> literal(96), literal(0.5)
+    ('int(96)', '0.5')
+    """
+    return f"int({number})" if isinstance(number, int) else repr(number)
 
 
 def preamble(plan: Plan) -> Iterator[str]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.blocks import apply, moments
+from features.blocks import apply, z_score
 from features.errors import FeatureError
 from features.feature import Feature
-from features.kernels import breaks, fractional, ratios
+from features.kernels import breaks, fractional
 from features.nodes import CLOSE, COUNT, Fitted, Node, Ring
 
 ORDERS = tuple(step / 20.0 for step in range(21))
@@ -88,7 +88,7 @@ def fractional_log_price(width: int) -> Feature:
 def fractional_z(width: int, window: int) -> Feature:
     """Free of the price's unit and scale."""
     value = fractional_difference(width)
-    node = apply(ratios.z_score, value, *moments(value, window), params=(window,))
+    node = z_score(value, window)
     meaning = (
         f"(fractional_log_price_{width} - mean) / population standard deviation of its last {window} values; "
         "0 without dispersion"

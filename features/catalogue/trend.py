@@ -1,23 +1,26 @@
-"""Trend: averages against averages, directional movement, regressions of log price on time, age of extremes."""
+"""Trend: averages against averages, directional movement, age of extremes."""
 
 from __future__ import annotations
 
 from features.blocks import (
     LOG_RETURN,
     TRUE_RANGE,
+    aged,
     apply,
     ewma_distance,
-    extreme,
+    extreme_age,
     path_moments,
     per_volatility,
     previous,
     span_ewma,
     wilder,
+    window_sum,
 )
 from features.feature import Feature
-from features.kernels import price, ratios
+from features.kernels import price, ratios, recursive, trend
 from features.nodes import HIGH, LOW, Node, Part
 
+SIGMA = "standard deviations"
 WILDER = "Wilder 1978"
 
 
@@ -26,7 +29,7 @@ def macd(fast: int, slow: int, signal: int) -> tuple[Feature, Feature]:
     line = apply(ratios.difference, ewma_distance(LOG_RETURN, slow), ewma_distance(LOG_RETURN, fast))
     histogram = apply(ratios.difference, line, span_ewma(line, signal))
     meaning = f"exponential average of log close, span {fast}, minus that of span {slow}"
-    unit = "standard deviations"
+    unit = SIGMA
     spans = {"fast": fast, "slow": slow, "signal": signal}
     return (
         Feature(
@@ -48,6 +51,24 @@ def macd(fast: int, slow: int, signal: int) -> tuple[Feature, Feature]:
             spans,
         ),
     )
+
+
+def sides(period: int) -> tuple[Feature, Feature]:
+    """Upward and downward directional index."""
+    movement = apply(price.directional_movement, HIGH, LOW, previous(HIGH), previous(LOW), outputs=2)
+    plus, minus = (
+        Feature(
+            f"{name}_di_{period}",
+            apply(ratios.ratio, wilder(Part(movement, place), period), wilder(TRUE_RANGE, period), params=(0.0,)),
+            1.0,
+            "1",
+            f"{sign}DI / 100 of period {period}, 0 to 1; 0 without range",
+            WILDER,
+            {"period": period},
+        )
+        for place, name, sign in ((0, "plus", "+"), (1, "minus", "-"))
+    )
+    return plus, minus
 
 
 def directional(period: int) -> tuple[Feature, Feature]:
@@ -81,8 +102,8 @@ def directional(period: int) -> tuple[Feature, Feature]:
 def aroon(period: int) -> tuple[Feature, ...]:
     """Age of the highest high and the lowest low of the last ``period + 1`` bars."""
     window = period + 1
-    up = apply(ratios.age_share, extreme(HIGH, window, 1.0)[1], params=(window,))
-    down = apply(ratios.age_share, extreme(LOW, window, -1.0)[1], params=(window,))
+    up = apply(ratios.age_share, extreme_age(HIGH, window, 1.0), params=(window,))
+    down = apply(ratios.age_share, extreme_age(LOW, window, -1.0), params=(window,))
     both: tuple[tuple[str, str, Node], ...] = (
         ("up", f"1 - bars since the highest high of the last {window} bars / {period}", up),
         ("down", f"1 - bars since the lowest low of the last {window} bars / {period}", down),
@@ -93,42 +114,91 @@ def aroon(period: int) -> tuple[Feature, ...]:
     )
 
 
-def regression(window: int) -> tuple[Feature, ...]:
-    """Log close on time by least squares, and the distance of the newest close to the mean."""
-    path, first, second, aged = path_moments(LOG_RETURN, window)
-    fit = apply(ratios.trend_correlation, first, second, aged, params=(window,))
-    what = f"log close over the last {window} bars"
-    t_value = apply(ratios.correlation_t_value, fit, params=(window,))
-    z = apply(ratios.path_z_score, path, first, second, params=(window,))
+def aroon_oscillator(period: int) -> Feature:
+    """Aroon up less Aroon down."""
+    window = period + 1
+    up, down = extreme_age(HIGH, window, 1.0), extreme_age(LOW, window, -1.0)
+    node = apply(ratios.linear, apply(ratios.difference, down, up), params=(1.0 / period, 0.0))
+    meaning = f"(bars since the lowest low - bars since the highest high of the last {window} bars) / {period}, -1 to 1"
+    return Feature(f"aroon_oscillator_{period}", node, 1.0, "1", meaning, "Chande 1995", {"period": period})
+
+
+def averages(span: int) -> tuple[Feature, Feature]:
+    """Distances to the double and the triple exponential average."""
+    distance = ewma_distance(LOG_RETURN, span)
+    once = span_ewma(distance, span)
+    twice = span_ewma(once, span)
+    unit = f"(ewma_volatility_96 sqrt({span}))"
     return (
         Feature(
-            f"trend_t_{window}",
-            t_value,
+            f"dema_distance_{span}",
+            per_volatility(apply(ratios.difference, distance, once), span),
             1.0,
-            "t-value",
-            f"t-value of the slope of {what} on time, 1 - R^2 counted as at least 1e-4; 0 if flat",
-            "ordinary least squares",
-            {"window": window},
+            SIGMA,
+            f"log close minus its double exponential average of span {span}: that is e + the average of (x - e),"
+            f" with e the simple one, / {unit}",
+            "Mulloy 1994, on log prices",
+            {"span": span},
         ),
         Feature(
-            f"trend_r2_{window}",
-            apply(ratios.square, fit),
+            f"tema_distance_{span}",
+            per_volatility(apply(trend.triple_distance, distance, once, twice), span),
             1.0,
-            "1",
-            f"R^2 of {what} on time, 0 to 1; 0 if flat",
-            "ordinary least squares",
-            {"window": window},
-        ),
-        Feature(
-            f"price_z_{window}",
-            z,
-            1.0,
-            "standard deviations",
-            f"(log close - mean) / population standard deviation of {what}; 0 if flat",
-            "Bollinger 1983, on log prices",
-            {"window": window},
+            SIGMA,
+            f"log close minus its triple exponential average of span {span}: x - e less twice the average of it, plus"
+            f" the average of that average, / {unit}",
+            "Mulloy 1994, on log prices",
+            {"span": span},
         ),
     )
+
+
+def hull(window: int, half: int, root: int) -> Feature:
+    """Distance to Hull's average."""
+
+    def distance(bars: int) -> Node:
+        path, first, _, old = path_moments(LOG_RETURN, bars)
+        return apply(trend.weighted_distance, path, first, old, params=(bars,))
+
+    ahead = apply(trend.twice_less, distance(half), distance(window))
+    smooth = apply(trend.weighted_mean, *aged(ahead, root), params=(root,))
+    node = per_volatility(apply(ratios.total, distance(root), smooth), window)
+    meaning = (
+        f"log close minus the linearly weighted average over {root} bars of (twice that over {half} bars minus that"
+        f" over {window} bars), / (ewma_volatility_96 sqrt({window}))"
+    )
+    return Feature(f"hma_distance_{window}", node, 1.0, SIGMA, meaning, "Hull 2005, on log prices", {"window": window})
+
+
+def kama(window: int, fast: int, slow: int) -> Feature:
+    """Distance to Kaufman's adaptive average."""
+    whole, steps = window_sum(LOG_RETURN, window), window_sum(apply(ratios.magnitude, LOG_RETURN), window)
+    share = apply(ratios.ratio, whole, steps, params=(0.0,))
+    weight = apply(trend.adaptive_weight, share, params=(2.0 / (fast + 1.0), 2.0 / (slow + 1.0)))
+    node = Node(recursive.ewma_distance, (LOG_RETURN, weight), floats=1, recursive=True)
+    meaning = (
+        f"log close minus its average with weight (efficiency_{window} between spans {fast} and {slow})^2, begun at the"
+        f" close before, / (ewma_volatility_96 sqrt({slow}))"
+    )
+    return Feature(
+        f"kama_distance_{window}_{fast}_{slow}",
+        per_volatility(node, slow),
+        1.0,
+        SIGMA,
+        meaning,
+        "Kaufman 1995, on log prices",
+        {"window": window, "fast": fast, "slow": slow},
+    )
+
+
+def vortex(window: int) -> Feature:
+    """Upward less downward vortex."""
+    movement = apply(trend.vortex_movement, HIGH, LOW, previous(HIGH), previous(LOW))
+    node = apply(ratios.ratio, window_sum(movement, window), window_sum(TRUE_RANGE, window), params=(0.0,))
+    meaning = (
+        f"sum of |high - low before| - |low - high before| over {window} bars / sum of true ranges; 0 without range"
+    )
+    return Feature(f"vortex_{window}", node, 1.0, "1", meaning, "Botes and Siepman 2010", {"window": window})
 
 
 def trix(span: int) -> Feature:
@@ -139,7 +209,7 @@ def trix(span: int) -> Feature:
         f"trix_{span}",
         per_volatility(node, 1),
         1.0,
-        "standard deviations",
+        SIGMA,
         meaning,
         "Hutson 1983, on log prices",
         {"span": span},
@@ -147,10 +217,17 @@ def trix(span: int) -> Feature:
 
 
 FEATURES = (
+    *macd(5, 35, 5),
     *macd(12, 26, 9),
+    *macd(24, 52, 18),
     *directional(14),
+    *directional(48),
+    *sides(14),
+    vortex(24),
     *aroon(25),
-    *regression(24),
-    *regression(96),
+    aroon_oscillator(96),
     trix(15),
+    *averages(24),
+    hull(25, 12, 5),
+    kama(10, 2, 30),
 )

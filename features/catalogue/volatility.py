@@ -1,26 +1,28 @@
-"""Volatility: its level, its ratios over horizons and estimators, its own variation, and the shape of returns."""
+"""Volatility: its level, its ratios over horizons and estimators, jumps, and its own variation."""
 
 from __future__ import annotations
 
+import math
+
 from features.blocks import (
+    BODY,
+    CLOSE_BEFORE,
     LOG_RETURN,
     RANGE_VARIANCES,
     SQUARED_RETURN,
     TRUE_RANGE,
     VARIANCE,
     apply,
-    extreme,
-    higher_moments,
-    lagged_product,
-    moments,
-    per_volatility,
+    dispersion,
+    previous,
     span_ewma,
     wilder,
     window_sum,
 )
 from features.feature import Feature
+from features.kernels import moments as centred
 from features.kernels import price, ratios
-from features.nodes import CLOSE, Node, Part
+from features.nodes import CLOSE, OPEN, Kernel, Node, Part
 
 LEVEL = "log return per bar"
 
@@ -80,9 +82,7 @@ def natr(period: int) -> Feature:
 
 def volatility_of_volatility(span: int, window: int) -> Feature:
     """How much volatility itself varies."""
-    node = apply(
-        ratios.coefficient_of_variation, *moments(apply(ratios.root, variance(span)), window), params=(window,)
-    )
+    node = apply(centred.coefficient_of_variation, *dispersion(apply(ratios.root, variance(span)), window)[1:])
     meaning = f"standard deviation / mean of ewma_volatility_{span} over the last {window} bars; 0 without dispersion"
     return Feature(
         f"volatility_of_volatility_{span}_{window}", node, 1.0, "1", meaning, "own", {"span": span, "window": window}
@@ -98,95 +98,98 @@ def upside_share(window: int) -> Feature:
     return Feature(f"upside_variance_share_{window}", node, 1.0, "1", meaning, source, {"window": window})
 
 
-def shape(window: int) -> tuple[Feature, Feature]:
-    """Skewness and kurtosis."""
-    shift, first, second = moments(LOG_RETURN, window)
-    third, fourth = higher_moments(LOG_RETURN, window)
-    what = f"of the last {window} log returns, by population moments; 0 without dispersion"
-    skew = apply(ratios.skewness, shift, first, second, third, params=(window,))
-    tails = apply(ratios.excess_kurtosis, shift, first, second, third, fourth, params=(window,))
-    return (
-        Feature(f"skewness_{window}", skew, 1.0, "1", f"skewness {what}", "moments", {"window": window}),
-        Feature(
-            f"excess_kurtosis_{window}",
-            tails,
-            1.0,
-            "1",
-            f"kurtosis minus 3 {what}",
-            "moments",
-            {"window": window},
-        ),
-    )
-
-
-def dependence(window: int) -> tuple[Feature, Feature]:
-    """Lag-one autocorrelation, and the spread it implies."""
-    shift, first, second = moments(LOG_RETURN, window)
-    lagged, oldest = lagged_product(LOG_RETURN, window)
-    inputs = (LOG_RETURN, oldest, shift, first, second, lagged)
-    rho = apply(ratios.autocovariance_share, *inputs, params=(window,))
-    return (
-        Feature(
-            f"autocorrelation_1_{window}",
-            rho,
-            1.0,
-            "1",
-            f"lag-one sample autocorrelation of the last {window} log returns, -1 to 1; 0 without dispersion",
-            "Box and Jenkins 1976",
-            {"window": window},
-        ),
-        Feature(
-            f"roll_spread_{window}",
-            apply(ratios.roll_spread, rho),
-            1.0,
-            "standard deviations",
-            f"2 sqrt(-autocovariance) / standard deviation of {window} log returns; 0 where it is not negative",
-            "Roll 1984, eq. 3",
-            {"window": window},
-        ),
-    )
-
-
-def variance_ratio(lag: int, window: int) -> Feature:
-    """Variance of long against short returns."""
-    long = window_sum(apply(ratios.square, window_sum(LOG_RETURN, lag)), window)
-    short = window_sum(window_sum(SQUARED_RETURN, lag), window)
-    node = apply(ratios.ratio, long, short, params=(1.0,))
+def close_to_close(window: int) -> Feature:
+    """Volatility about the window's own mean."""
+    node = apply(ratios.log_level_ratio, dispersion(LOG_RETURN, window)[2], VARIANCE, params=(0.5,))
     meaning = (
-        f"sum of squared {lag}-bar log returns over the last {window} bars / sum of the squared one-bar returns,"
-        f" 0 to {lag}; 1 without variance"
+        f"log(population standard deviation of {window} log returns / ewma_volatility_96), within 9.3;"
+        " 0 without volatility"
     )
-    source = "Lo and MacKinlay 1988, about zero mean"
-    return Feature(f"variance_ratio_{lag}_{window}", node, 1.0, "1", meaning, source, {"lag": lag, "window": window})
+    return Feature(f"close_to_close_ratio_{window}", node, 1.0, "log", meaning, "own", {"window": window})
 
 
-def excursion(window: int) -> tuple[Feature, Feature]:
-    """Drawdown and run-up."""
+def yang_zhang(window: int) -> Feature:
+    """The estimator that allows for drift and for gaps between bars."""
+    gap = apply(price.log_ratio, OPEN, CLOSE_BEFORE)
+    inputs = dispersion(gap, window)[2], dispersion(BODY, window)[2], window_sum(Part(RANGE_VARIANCES, 2), window)
+    node = apply(ratios.log_level_ratio, apply(centred.yang_zhang, *inputs, params=(window,)), VARIANCE, params=(0.5,))
+    meaning = f"log(Yang-Zhang volatility over {window} bars / ewma_volatility_96), within 9.3; 0 without volatility"
+    return Feature(f"yang_zhang_ratio_{window}", node, 1.0, "log", meaning, "Yang and Zhang 2000", {"window": window})
 
-    def one(sign: float, name: str, what: str) -> Feature:
-        move = apply(price.log_ratio, CLOSE, extreme(CLOSE, window, sign)[0])
-        meaning = f"log(close / {what} close of the last {window} bars) / (ewma_volatility_96 sqrt({window}))"
-        node = per_volatility(move, window)
-        return Feature(f"{name}_{window}", node, 1.0, "standard deviations", meaning, "own", {"window": window})
 
-    return one(1.0, "drawdown", "highest"), one(-1.0, "runup", "lowest")
+def bipower(window: int) -> tuple[Feature, Feature]:
+    """Volatility without jumps, and the share of jumps."""
+    neighbours = apply(ratios.magnitude, apply(ratios.product, LOG_RETURN, previous(LOG_RETURN)))
+    total, squares = window_sum(neighbours, window - 1), window_sum(SQUARED_RETURN, window)
+    mean = apply(ratios.linear, total, params=(0.5 * math.pi / (window - 1.0), 0.0))
+    source = "Barndorff-Nielsen and Shephard 2004"
+    return (
+        Feature(
+            f"bipower_ratio_{window}",
+            apply(ratios.log_level_ratio, mean, VARIANCE, params=(0.5,)),
+            1.0,
+            "log",
+            f"log(bipower volatility over {window} log returns / ewma_volatility_96), within 9.3; 0 without volatility",
+            source,
+            {"window": window},
+        ),
+        Feature(
+            f"jump_share_{window}",
+            apply(centred.jump_share, total, squares, params=(window,)),
+            1.0,
+            "1",
+            f"1 - bipower variation / realised variance of {window} log returns, at least 0; 0 without variance",
+            source,
+            {"window": window},
+        ),
+    )
+
+
+def semivariance(window: int) -> tuple[Feature, Feature]:
+    """Upside and downside volatility against that of both sides."""
+
+    def one(name: str, kernel: Kernel, what: str) -> Feature:
+        mean = apply(ratios.linear, window_sum(apply(kernel, LOG_RETURN), window), params=(2.0 / window, 0.0))
+        node = apply(ratios.log_level_ratio, mean, VARIANCE, params=(0.5,))
+        meaning = (
+            f"log(root of twice the mean square of {what} log returns, others 0, of {window} / ewma_volatility_96),"
+            " within 9.3; 0 without volatility"
+        )
+        source = "Barndorff-Nielsen, Kinnebrock and Shephard 2010"
+        return Feature(f"{name}_ratio_{window}", node, 1.0, "log", meaning, source, {"window": window})
+
+    return one("upside", ratios.positive_square, "positive"), one("downside", ratios.negative_square, "negative")
+
+
+def range_expansion(period: int) -> Feature:
+    """The newest range against the average."""
+    node = apply(ratios.log_level_ratio, TRUE_RANGE, wilder(TRUE_RANGE, period), params=(1.0,))
+    meaning = f"log(true range / average true range of period {period}), within 18.5; 0 without range"
+    return Feature(f"range_expansion_{period}", node, 1.0, "log", meaning, "own", {"period": period})
 
 
 FEATURES = (
     ewma_volatility(96),
     ewma_volatility(24),
+    volatility_ratio(4, 24),
     volatility_ratio(12, 96),
     volatility_ratio(96, 384),
+    close_to_close(24),
+    close_to_close(96),
     *range_volatility(24),
     rogers_satchell(24),
+    *range_volatility(96),
+    rogers_satchell(96),
+    yang_zhang(24),
+    yang_zhang(96),
+    *bipower(24),
+    *bipower(96),
     natr(14),
+    natr(48),
+    range_expansion(14),
     volatility_of_volatility(16, 96),
+    volatility_of_volatility(48, 192),
     upside_share(24),
     upside_share(96),
-    *shape(96),
-    *dependence(96),
-    variance_ratio(4, 96),
-    variance_ratio(16, 96),
-    *excursion(96),
-    *excursion(384),
+    *semivariance(96),
 )

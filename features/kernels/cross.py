@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from features.kernels.ratios import NO_DISPERSION
+from features.kernels.moments import NO_DISPERSION
 from market.jit import kernel
 
 Floats = NDArray[np.float64]

@@ -1,8 +1,4 @@
-"""Stateless steps that turn aggregates into scale-free numbers; each states its value where the ratio is 0 / 0.
-
-A dispersion below one part in a million of its mean (`NO_DISPERSION` on variances) counts as none: below it a double's
-own rounding of the inputs would decide the result.
-"""
+"""Stateless steps that turn aggregates into scale-free numbers; each states its value where the ratio is 0 / 0."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import math
 
 from market.jit import kernel
 
-NO_DISPERSION = 1e-12
 NO_VARIANCE = 1e-40  # of log returns: a standard deviation of 1e-20
 LEVEL_FLOOR = 1e-8  # of the other level: log ratios of levels stay within 18.5, of deviations within 9.3
 NOTHING = 1e-100  # smaller than any sum of changes that is not zero; averages are flushed below 1e-120
@@ -22,6 +17,12 @@ NO_COVARIANCE = 1e-10  # of the variance: below the resolution of windowed sums,
 def difference(x: float, y: float) -> float:
     """The difference, x - y."""
     return x - y
+
+
+@kernel
+def total(x: float, y: float) -> float:
+    """The sum, x + y."""
+    return x + y
 
 
 @kernel
@@ -61,6 +62,18 @@ def positive_square(x: float) -> float:
 
 
 @kernel
+def negative_square(x: float) -> float:
+    """The square of the negative part."""
+    return x * x if x < 0.0 else 0.0
+
+
+@kernel
+def is_positive(x: float) -> float:
+    """1 where x is positive, else 0."""
+    return 1.0 if x > 0.0 else 0.0
+
+
+@kernel
 def root(variance: float) -> float:
     """The standard deviation of a variance; one below 1e-20 per bar counts as 0."""
     if variance > NO_VARIANCE:
@@ -91,6 +104,14 @@ def ratio(x: float, y: float, neutral: float) -> float:
 
 
 @kernel
+def ratio_above(x: float, y: float, least: float) -> float:
+    """The ratio x / y for y >= 0; 0 where y is no more than ``least``."""
+    if y > least:
+        return x / y
+    return 0.0
+
+
+@kernel
 def above_mean(x: float, mean: float, weight: float) -> float:
     """The distance x - mean; 0 where the mean has no weight."""
     if weight > NOTHING:
@@ -107,9 +128,9 @@ def half_ratio(x: float, y: float) -> float:
 
 
 @kernel
-def position(x: float, low: float, high: float, neutral: float) -> float:
-    """Where x lies between low (0) and high (1); ``neutral`` where they agree."""
-    if high > low:
+def position(x: float, low: float, high: float, neutral: float, least: float) -> float:
+    """Where x lies between low (0) and high (1); ``neutral`` where they are no more than ``least`` apart."""
+    if high - low > least:
         return (x - low) / (high - low)
     return neutral
 
@@ -144,110 +165,12 @@ def log_level_ratio(x: float, y: float, factor: float) -> float:
 
 
 @kernel
-def z_score(x: float, shift: float, first: float, second: float, window: int) -> float:
-    """(x - mean) / population standard deviation, from shifted sums; 0 without dispersion."""
-    mean = first / window
-    variance = second / window - mean * mean
-    level = shift + mean
-    if variance <= NO_DISPERSION * level * level:
-        return 0.0
-    return (x - shift - mean) / math.sqrt(variance)
-
-
-@kernel
-def t_value(shift: float, first: float, second: float, window: int) -> float:
-    """The t-value of a mean: mean / population standard deviation * sqrt(window); 0 without dispersion."""
-    mean = first / window
-    variance = second / window - mean * mean
-    level = shift + mean
-    if variance <= NO_DISPERSION * level * level:
-        return 0.0
-    return level / math.sqrt(variance) * math.sqrt(window)
-
-
-@kernel
-def coefficient_of_variation(shift: float, first: float, second: float, window: int) -> float:
-    """Population standard deviation / mean of a non-negative series; 0 without dispersion."""
-    mean = first / window
-    variance = second / window - mean * mean
-    level = shift + mean
-    if variance <= NO_DISPERSION * level * level:
-        return 0.0
-    return math.sqrt(variance) / level
-
-
-@kernel
-def path_z_score(path: float, first: float, second: float, window: int) -> float:
-    """(path - mean) / population standard deviation; 0 for a flat path."""
-    mean = first / window
-    variance = second / window - mean * mean
-    if variance <= NO_VARIANCE:
-        return 0.0
-    return (path - mean) / math.sqrt(variance)
-
-
-@kernel
-def trend_correlation(first: float, second: float, aged: float, window: int) -> float:
-    """The correlation of a path with time, -1 to 1; 0 for a flat path."""
-    spread = window * (window * window - 1.0) / 12.0
-    variation = second - first * first / window
-    if variation <= NO_VARIANCE:
-        return 0.0
-    value = (0.5 * (window - 1.0) * first - aged) / math.sqrt(spread * variation)
-    if value > 1.0:
-        return 1.0
-    if value < -1.0:
-        return -1.0
-    return value
-
-
-@kernel
 def correlation_t_value(correlation: float, window: int) -> float:
     """The t-value of a regression slope; the residual share is at least `PERFECT_FIT`."""
     residual = (1.0 - correlation) * (1.0 + correlation)
     if residual < PERFECT_FIT:
         residual = PERFECT_FIT
     return correlation * math.sqrt((window - 2.0) / residual)
-
-
-@kernel
-def skewness(shift: float, first: float, second: float, third: float, window: int) -> float:
-    """Third standardised central moment; 0 without dispersion."""
-    mean = first / window
-    variance = second / window - mean * mean
-    level = shift + mean
-    if variance <= NO_DISPERSION * level * level:
-        return 0.0
-    moment = third / window - 3.0 * mean * (second / window) + 2.0 * mean * mean * mean
-    return moment / (variance * math.sqrt(variance))
-
-
-@kernel
-def excess_kurtosis(shift: float, first: float, second: float, third: float, fourth: float, window: int) -> float:
-    """Fourth standardised central moment minus 3; 0 without dispersion."""
-    mean = first / window
-    square_mean = second / window
-    variance = square_mean - mean * mean
-    level = shift + mean
-    if variance <= NO_DISPERSION * level * level:
-        return 0.0
-    tail = 6.0 * mean * mean * square_mean - 3.0 * mean * mean * mean * mean
-    moment = fourth / window - 4.0 * mean * (third / window) + tail
-    return moment / (variance * variance) - 3.0
-
-
-@kernel
-def autocovariance_share(
-    x: float, oldest: float, shift: float, first: float, second: float, lagged: float, window: int
-) -> float:
-    """Lag-one sample autocorrelation, -1 to 1; 0 without dispersion."""
-    mean = first / window
-    variation = second - first * mean
-    level = shift + mean
-    if variation <= NO_DISPERSION * level * level * window:
-        return 0.0
-    ends = 2.0 * first - (x - shift) - (oldest - shift)
-    return (lagged - mean * ends + (window - 1.0) * mean * mean) / variation
 
 
 @kernel

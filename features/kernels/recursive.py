@@ -24,7 +24,7 @@ def ewma_weight(state: Floats, at: int, keep: float) -> float:
 def ewma(state: Floats, at: int, x: float, weight: float) -> float:
     """The exponential average with normalised weights (pandas ``ewm(adjust=True)``)."""
     average: float = state[at] + weight * (x - state[at])
-    if -NOTHING < average < NOTHING:
+    if abs(average) < NOTHING:
         average = 0.0
     state[at] = average
     return average
@@ -37,7 +37,7 @@ def ewma_distance(state: Floats, at: int, change: float, weight: float) -> float
     x - E(x) obeys d' = (1 - w)(d + change): the level of x never enters, so there is nothing to cancel.
     """
     distance: float = (1.0 - weight) * (state[at] + change)
-    if -NOTHING < distance < NOTHING:
+    if abs(distance) < NOTHING:
         distance = 0.0
     state[at] = distance
     return distance

@@ -1,4 +1,4 @@
-"""Sums, moments and extremes over the last ``window`` values: no drift, and no memory beyond the window.
+"""Sums and moments over the last ``window`` values: no drift, and no memory beyond the window.
 
 Running sums that add the newest value and subtract the oldest drift: an outlier leaves its rounding error behind for
 ever. Here nothing is subtracted. Bar numbers are cut into blocks of ``window`` at absolute boundaries (multiples of
@@ -17,17 +17,35 @@ the window, (shift - mean)^2 <= W * variance, so the cancellation costs at most 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
+from features.kernels.aside import aside
 from market.jit import kernel
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-INFINITY = math.inf
+
+@kernel
+def lookback(state: Floats, at: int, ring: int, mask: int, head: int, bars: int) -> float:
+    """The value some bars ago."""
+    value: float = state[ring + ((head - bars) & mask)]
+    return value
+
+
+@aside
+def refill_sum(state: Floats, suffix: int, ring: int, mask: int, head: int, window: int) -> None:
+    """Sums of the last 0, 1, ..., window - 1 values before this bar, two at a time: no sum waits for the one before."""
+    total = 0.0
+    state[suffix] = 0.0
+    for back in range(1, window - 1, 2):
+        newer = state[ring + ((head - back) & mask)]
+        older = state[ring + ((head - back - 1) & mask)]
+        state[suffix + back] = total + newer
+        total += newer + older
+        state[suffix + back + 1] = total
+    if window & 1 == 0:
+        state[suffix + window - 1] = total + state[ring + ((head - window + 1) & mask)]
 
 
 @kernel
@@ -37,16 +55,30 @@ def window_sum(
     """The sum of the last ``window`` values. State: prefix, suffix[window]."""
     suffix = at + 1
     if fresh:
-        total = 0.0
         state[at] = 0.0
-        state[suffix] = 0.0
-        for back in range(1, window):
-            total += state[ring + ((head - back) & mask)]
-            state[suffix + back] = total
+        refill_sum(state, suffix, ring, mask, head, window)
     prefix = state[at] + x
     state[at] = prefix
     whole: float = state[suffix + window - since] + prefix
     return whole
+
+
+@aside
+def refill_moments(
+    state: Floats, suffix: int, shift: float, ring: int, mask: int, head: int, window: int, power: int
+) -> None:
+    """Sums of d ** power and d ** (power + 1), power 1 or 3, of the last 0, 1, ..., window - 1 values before now."""
+    low = 0.0
+    high = 0.0
+    state[suffix] = 0.0
+    state[suffix + 1] = 0.0
+    for back in range(1, window):
+        d = state[ring + ((head - back) & mask)] - shift
+        term = d if power == 1 else d * d * d
+        low += term
+        high += term * d
+        state[suffix + 2 * back] = low
+        state[suffix + 2 * back + 1] = high
 
 
 @kernel
@@ -56,19 +88,10 @@ def window_moments(
     """Shift, sum and sum of squares of (value - shift). State: shift, two prefixes, pairs suffix[window]."""
     suffix = at + 3
     if fresh:
-        first = 0.0
-        second = 0.0
         state[at] = x
         state[at + 1] = 0.0
         state[at + 2] = 0.0
-        state[suffix] = 0.0
-        state[suffix + 1] = 0.0
-        for back in range(1, window):
-            d = state[ring + ((head - back) & mask)] - x
-            first += d
-            second += d * d
-            state[suffix + 2 * back] = first
-            state[suffix + 2 * back + 1] = second
+        refill_moments(state, suffix, x, ring, mask, head, window, 1)
     shift = state[at]
     d = x - shift
     first = state[at + 1] + d
@@ -86,19 +109,10 @@ def window_higher_moments(
     """Sums of third and fourth powers of (value - shift), with the shift of `window_moments`. State: as there."""
     suffix = at + 3
     if fresh:
-        third = 0.0
-        fourth = 0.0
         state[at] = x
         state[at + 1] = 0.0
         state[at + 2] = 0.0
-        state[suffix] = 0.0
-        state[suffix + 1] = 0.0
-        for back in range(1, window):
-            d = state[ring + ((head - back) & mask)] - x
-            third += d * d * d
-            fourth += d * d * d * d
-            state[suffix + 2 * back] = third
-            state[suffix + 2 * back + 1] = fourth
+        refill_moments(state, suffix, x, ring, mask, head, window, 3)
     d = x - state[at]
     third = state[at + 1] + d * d * d
     fourth = state[at + 2] + d * d * d * d
@@ -108,187 +122,33 @@ def window_higher_moments(
     return state[older] + third, state[older + 1] + fourth
 
 
+@aside
+def refill_aged(state: Floats, suffix: int, ring: int, mask: int, head: int, window: int) -> None:
+    """Sums of value, and of bars back times value, of the last 0, 1, ..., window - 1 values before this bar."""
+    first = 0.0
+    aged = 0.0
+    state[suffix] = 0.0
+    state[suffix + 1] = 0.0
+    for back in range(1, window):
+        older = state[ring + ((head - back) & mask)]
+        first += older
+        aged += back * older
+        state[suffix + 2 * back] = first
+        state[suffix + 2 * back + 1] = aged
+
+
 @kernel
-def window_lagged_product(
+def window_aged(
     state: Floats, at: int, x: float, ring: int, mask: int, head: int, window: int, fresh: bool, since: int
 ) -> tuple[float, float]:
-    """Sum of products of the window's neighbours about the shift of `window_moments`, and the window's oldest value.
-
-    The pair across the block boundary is zero, because the shift is the boundary's value.
-    State: shift, prefix, suffix[window].
-    """
+    """Sums of value, and of age times value (age 0 is now). State: two prefixes, pairs suffix[window]."""
     suffix = at + 2
     if fresh:
-        total = 0.0
-        newer = state[ring + ((head - 1) & mask)] - x
-        state[at] = x
-        state[at + 1] = 0.0
-        state[suffix] = 0.0
-        state[suffix + 1] = 0.0
-        for back in range(2, window):
-            d = state[ring + ((head - back) & mask)] - x
-            total += d * newer
-            newer = d
-            state[suffix + back] = total
-    shift = state[at]
-    prefix = state[at + 1] + (x - shift) * (state[ring + ((head - 1) & mask)] - shift)
-    state[at + 1] = prefix
-    return state[suffix + window - since] + prefix, state[ring + ((head - window + 1) & mask)]
-
-
-@kernel
-def window_extreme(
-    floats: Floats,
-    at: int,
-    ints: Ints,
-    at_int: int,
-    x: float,
-    ring: int,
-    mask: int,
-    head: int,
-    window: int,
-    fresh: bool,
-    since: int,
-    sign: float,
-) -> tuple[float, int]:
-    """The largest (sign 1.0) or smallest (sign -1.0) of the last values, and how many bars ago it was last seen."""
-    suffix = at + 1
-    suffix_at = at_int + 1
-    value = sign * x
-    if fresh:
-        best = -INFINITY
-        place = head
-        floats[at] = value
-        ints[at_int] = head
-        floats[suffix] = best
-        for back in range(1, window):
-            older = sign * floats[ring + ((head - back) & mask)]
-            if older > best:
-                best = older
-                place = head - back
-            floats[suffix + back] = best
-            ints[suffix_at + back] = place
-    elif value >= floats[at]:
-        floats[at] = value
-        ints[at_int] = head
-    rest = window - since
-    if floats[suffix + rest] > floats[at]:
-        return sign * floats[suffix + rest], head - ints[suffix_at + rest]
-    return sign * floats[at], head - ints[at_int]
-
-
-@kernel
-def window_path(
-    state: Floats, at: int, change: float, ring: int, mask: int, head: int, window: int, fresh: bool, since: int
-) -> tuple[float, float, float, float]:
-    """Moments of the path that changes add up to, over its last ``window`` points.
-
-    The path is the logarithm of the price when the changes are log returns. It is measured from the block's first bar
-    (where it is zero), so its level never costs precision.
-
-    Returns
-    -------
-    tuple
-        The path now, and over the window the sums of path, path squared, and age times path (age 0 is now).
-        State: path, three prefixes, triples suffix[window].
-    """
-    suffix = at + 4
-    if fresh:
-        place = -change
-        first = 0.0
-        second = 0.0
-        aged = 0.0
-        for number in range(7):
-            state[at + number] = 0.0
-        for back in range(1, window):
-            first += place
-            second += place * place
-            aged += back * place
-            state[suffix + 3 * back] = first
-            state[suffix + 3 * back + 1] = second
-            state[suffix + 3 * back + 2] = aged
-            place -= state[ring + ((head - back) & mask)]
-    else:
-        state[at] += change
-        state[at + 3] += state[at + 1]
-        state[at + 1] += state[at]
-        state[at + 2] += state[at] * state[at]
-    older = suffix + 3 * (window - since)
-    aged = state[older + 2] + (since - 1) * state[older]
-    return state[at], state[older] + state[at + 1], state[older + 1] + state[at + 2], aged + state[at + 3]
-
-
-@kernel
-def window_weighted_path(
-    state: Floats,
-    at: int,
-    change: float,
-    ring: int,
-    mask: int,
-    weight: float,
-    weight_ring: int,
-    weight_mask: int,
-    head: int,
-    window: int,
-    fresh: bool,
-    since: int,
-) -> float:
-    """Sum of weight times path over the window, with the path of `window_path`. State: path, prefix, suffix[window]."""
-    suffix = at + 2
-    if fresh:
-        place = -change
-        total = 0.0
         state[at] = 0.0
         state[at + 1] = 0.0
-        state[suffix] = 0.0
-        for back in range(1, window):
-            total += state[weight_ring + ((head - back) & weight_mask)] * place
-            state[suffix + back] = total
-            place -= state[ring + ((head - back) & mask)]
-    else:
-        state[at] += change
-    prefix = state[at + 1] + weight * state[at]
-    state[at + 1] = prefix
-    whole: float = state[suffix + window - since] + prefix
-    return whole
-
-
-@kernel
-def window_commodity_channel(
-    state: Floats,
-    at: int,
-    close: float,
-    high_ring: int,
-    high_mask: int,
-    low_ring: int,
-    low_mask: int,
-    close_ring: int,
-    close_mask: int,
-    head: int,
-    window: int,
-) -> float:
-    """Distance of the typical price to its mean in 0.015 mean absolute deviations (Lambert 1980); 0 when flat.
-
-    The mean absolute deviation has no incremental form: two passes over the ring, on differences to the close.
-    """
-    total = 0.0
-    for back in range(window - 1, -1, -1):
-        total += (
-            (state[high_ring + ((head - back) & high_mask)] - close)
-            + (state[low_ring + ((head - back) & low_mask)] - close)
-            + (state[close_ring + ((head - back) & close_mask)] - close)
-        )
-    mean = total / window
-    deviation = 0.0
-    now: float = 0.0
-    for back in range(window - 1, -1, -1):
-        now = (
-            (state[high_ring + ((head - back) & high_mask)] - close)
-            + (state[low_ring + ((head - back) & low_mask)] - close)
-            + (state[close_ring + ((head - back) & close_mask)] - close)
-        )
-        deviation += abs(now - mean)
-    deviation /= window
-    if deviation <= 1e-12 * close:
-        return 0.0
-    return (now - mean) / (0.015 * deviation)
+        refill_aged(state, suffix, ring, mask, head, window)
+    state[at + 1] += state[at]
+    state[at] += x
+    place = suffix + 2 * (window - since)
+    older = state[place]
+    return older + state[at], state[place + 1] + (since - 1) * older + state[at + 1]

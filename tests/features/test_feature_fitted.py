@@ -189,6 +189,7 @@ def test_only_the_kernels_a_set_asks_for_are_in_its_module(fitted):
     assert len(called) == len(alone.plan.nodes) == 7
     assert "fractional" not in alone.source
     assert {node.kernel.__name__ for node in both.plan.nodes} - {node.kernel.__name__ for node in alone.plan.nodes} == {
+        "dispersion",
         "log_level",
         "fractional_difference",
         "window_moments",

@@ -9,8 +9,7 @@ from features.conformance import degenerate_series, flattened, plain_bars, repla
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from features.panel.engine import PanelEngine
-from market.bars import BAR, FIELDS, PANEL_FIELDS, empty_bars, present_fields
-from market.time import MINUTE
+from market.bars import FIELDS, PANEL_FIELDS, empty_bars, present_fields
 from tests.features.book_reference import BOOK_REFERENCE
 from tests.features.cross_reference import CROSS
 from tests.features.feature_reference import REFERENCE, worst_errors
@@ -52,34 +51,6 @@ def test_exact_on(engine, series):
 def test_exact_on_degenerate_bars(engine, number):
     bars = list(degenerate_series(2_000, 9))[number]
     assert_exact(engine.feature_set, replayed(engine, bars), bars)
-
-
-def check_long_run(engine: FeatureEngine, price: float, chunks: int, chunk: int) -> None:
-    """After many bars, the last 1,000 rows against the reference on the last 12,000 bars.
-
-    That many bars hold all of history: the slowest average forgets to below 1e-20 in 9,000.
-    """
-    engine.reset()
-    tail = np.empty(0, BAR)
-    for number in range(chunks):
-        bars = plain_bars(chunk, number, price, start=number * chunk * MINUTE)
-        bars["volume"][chunk // 2] = 1e12  # an outlier whose rounding error a running sum would keep
-        bars["taker_buy_volume"][chunk // 2] = 5e11
-        rows = engine.replay(bars)
-        tail = np.concatenate([tail, bars])[-12_000:]
-    rows = np.concatenate([np.full((11_000, rows.shape[1]), np.nan), rows[-1_000:]])
-    assert_exact(engine.feature_set, rows, tail, first=11_000)
-
-
-@pytest.mark.parametrize("price", [5e4, 1e-5])
-def test_exact_after_a_million_bars(engine, price):
-    check_long_run(engine, price, 10, 100_000)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("price", [5e4, 1e-5])
-def test_exact_after_five_million_bars(engine, price):
-    check_long_run(engine, price, 50, 100_000)
 
 
 COLUMNS = ("start", "open", "high", "low", "close", "volume", "end", "quote_volume", "trade_count", "taker_buy_volume")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the cata
 BARS = plain_bars(4_000, 21, 250.0)
 OPEN, H, L, C, V = (np.ascontiguousarray(BARS[name]) for name in ("open", "high", "low", "close", "volume"))
 LOG = np.log(C)
+RETURNS = np.diff(LOG)
 LATE = 2_500
 
 
@@ -33,6 +34,15 @@ def triple(span: int) -> np.ndarray:
     twice = talib.EMA(once[span - 1 :], span)
     thrice = talib.EMA(twice[span - 1 :], span)
     return np.diff(np.concatenate([np.full(2 * span - 1, np.nan), thrice]))
+
+
+def hull(window: int, half: int, root: int) -> np.ndarray:
+    ahead = 2 * talib.WMA(LOG, half) - talib.WMA(LOG, window)
+    return LOG - np.concatenate([np.full(window - 1, np.nan), talib.WMA(ahead[window - 1 :], root)])
+
+
+def volume_average(span: int) -> np.ndarray:
+    return talib.EMA(V, span)
 
 
 def sigma(feature: np.ndarray, bars: float, volatility: np.ndarray) -> np.ndarray:
@@ -62,6 +72,35 @@ CASES: dict[str, tuple[Callable[[], np.ndarray], Callable[[np.ndarray, np.ndarra
     "price_z_24": (lambda: bands_z(24), lambda x, v: x),
     "trix_15": (lambda: triple(15), lambda x, v: sigma(x, 1, v)),
     "body_share": (lambda: talib.BOP(OPEN, H, L, C), lambda x, v: x),
+    "rsi_28": (lambda: talib.RSI(C, 28), lambda x, v: 100 * x),
+    "stochastic_rsi_14_14": (lambda: talib.STOCHRSI(C, 14, 14, 1)[0], lambda x, v: 100 * x),
+    "mfi_48": (lambda: talib.MFI(H, L, C, V, 48), lambda x, v: 100 * x),
+    "ultimate_7_14_28": (lambda: talib.ULTOSC(H, L, C, 7, 14, 28), lambda x, v: 100 * x),
+    "adx_48": (lambda: talib.ADX(H, L, C, 48), lambda x, v: 100 * x),
+    "plus_di_14": (lambda: talib.PLUS_DI(H, L, C, 14), lambda x, v: 100 * x),
+    "minus_di_14": (lambda: talib.MINUS_DI(H, L, C, 14), lambda x, v: 100 * x),
+    "aroon_oscillator_96": (lambda: talib.AROONOSC(H, L, 96), lambda x, v: 100 * x),
+    "natr_48": (lambda: talib.NATR(H, L, C, 48), lambda x, v: 100 * x),
+    "range_expansion_14": (lambda: np.log(talib.TRANGE(H, L, C) / talib.ATR(H, L, C, 14)), lambda x, v: x),
+    "macd_5_35": (lambda: talib.MACD(LOG, 5, 35, 5)[0], lambda x, v: sigma(x, 35, v)),
+    "macd_histogram_24_52_18": (lambda: talib.MACD(LOG, 24, 52, 18)[2], lambda x, v: sigma(x, 52, v)),
+    "dema_distance_24": (lambda: LOG - talib.DEMA(LOG, 24), lambda x, v: sigma(x, 24, v)),
+    "tema_distance_24": (lambda: LOG - talib.TEMA(LOG, 24), lambda x, v: sigma(x, 24, v)),
+    "hma_distance_25": (lambda: hull(25, 12, 5), lambda x, v: sigma(x, 25, v)),
+    "kama_distance_10_2_30": (lambda: LOG - talib.KAMA(LOG, 10), lambda x, v: sigma(x, 30, v)),
+    "trend_slope_24": (lambda: talib.LINEARREG_SLOPE(LOG, 24), lambda x, v: sigma(x, 24, v) / 24),
+    "trend_residual_96": (lambda: LOG - talib.LINEARREG(LOG, 96), lambda x, v: sigma(x, 96, v)),
+    "bollinger_width_24": (lambda: talib.STDDEV(LOG, 24), lambda x, v: sigma(x, 24, v)),
+    "keltner_20_10": (lambda: (LOG - talib.EMA(LOG, 20)) / talib.NATR(H, L, C, 10) * 100, lambda x, v: x),
+    "donchian_96": (lambda: talib.WILLR(H, L, C, 96), lambda x, v: 100 * x - 100),
+    "ichimoku_base_26": (lambda: (C - talib.MIDPRICE(H, L, 26)) / C, lambda x, v: sigma(x, 26, v)),
+    "accumulation_oscillator_3_10": (lambda: talib.ADOSC(H, L, C, V, 3, 10), lambda x, v: x * volume_average(10)),
+    "return_volume_correlation_96": (lambda: talib.CORREL(RETURNS, V[1:], 96), lambda x, v: x),
+    "largest_return_96": (lambda: talib.MAX(RETURNS, 96), lambda x, v: sigma(x, 1, v)),
+    "effective_range_24": (
+        lambda: (talib.MAX(H, 24) - talib.MIN(L, 24))[1:] / talib.SUM(talib.TRANGE(H, L, C)[1:], 24),
+        lambda x, v: x,
+    ),
     "scaled_return_8": (lambda: np.log(talib.ROCR(C, 8)), lambda x, v: sigma(x, 8, v)),
 }
 # TA-Lib's own error: variance as a difference of running sums of squares.
