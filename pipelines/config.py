@@ -51,11 +51,12 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FeaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which features, and how many missing bars are bridged before the state is reset.
 
-    ``names`` is ``default`` (every feature of the catalogue whose fields the bars have) or a list.
+    ``names`` is ``default`` (the selection of `features.catalogue.core`), ``all`` (every cheap feature of the
+    catalogue), each without what needs fields that the bars lack, or a list.
     ``volatility`` names the feature that scales labels, barriers and sizes.
     """
 
-    names: Literal["default"] | tuple[str, ...] = "default"
+    names: Literal["default", "all"] | tuple[str, ...] = "default"
     exclude: tuple[str, ...] = ()
     max_gap: int = 8
     volatility: str = "ewma_volatility_96"

@@ -31,7 +31,7 @@ def check_feature_names(config: FeaturesConfig, source: str) -> None:
     from features.catalogue import CATALOGUE, GROUPS
 
     asked = {
-        "names": () if config.names == "default" else config.names,
+        "names": () if isinstance(config.names, str) else config.names,
         "exclude": config.exclude,
         "volatility": (config.volatility,),
     }
@@ -63,11 +63,11 @@ def check_feature_list(config: FeaturesConfig, source: str) -> None:
     ConfigError
         Naming the key and its value.
     """
-    names = config.names if config.names != "default" else ()
+    names = () if isinstance(config.names, str) else config.names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"{source}: features.names has {', '.join(twice)} more than once; list each once")
-    if config.names != "default" and not set(names) - set(config.exclude):
+    if not isinstance(config.names, str) and not set(names) - set(config.exclude):
         raise ConfigError(f"{source}: features.names without features.exclude is empty; name at least one feature")
     if config.max_gap < 0:
         raise ConfigError(f"{source}: features.max_gap is {config.max_gap}; it counts missing bars, so at least 0")

@@ -24,6 +24,7 @@ from features.catalogue import (
     volatility,
     volume,
 )
+from features.catalogue.core import CORE
 from features.feature import Feature
 
 GROUPS: Mapping[str, tuple[Feature, ...]] = MappingProxyType(
@@ -50,6 +51,8 @@ GROUPS: Mapping[str, tuple[Feature, ...]] = MappingProxyType(
 CATALOGUE: Mapping[str, Feature] = MappingProxyType(
     {feature.name: feature for group in GROUPS.values() for feature in group}
 )
+CORE_CATALOGUE: Mapping[str, Feature] = MappingProxyType({name: CATALOGUE[name] for name in CORE})
+"""What a training takes unless its configuration says otherwise."""
 
 
 def default_features(fields: Iterable[str], catalogue: Mapping[str, Feature] = CATALOGUE) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue import default_features, disabled_features
+from features.catalogue import CATALOGUE, CORE_CATALOGUE, default_features, disabled_features
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from market.bars import present_fields
@@ -19,6 +19,8 @@ from pipelines.config import FeaturesConfig, RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.data import DataFacts, read_series
 
+NAMED = {"default": CORE_CATALOGUE, "all": CATALOGUE}
+"""The catalogues that a configuration may name."""
 SAMPLE_FIELDS = ("instrument", "row", "t0", "start", "t1", "label", "move", "weight")
 
 
@@ -34,7 +36,7 @@ class PanelFacts(msgspec.Struct, frozen=True):
 
 def resolve_features(config: FeaturesConfig, fields: frozenset[str]) -> tuple[str, ...]:
     """The names of a run's features, in order; the volatility that scales labels is always among them."""
-    names = default_features(fields) if config.names == "default" else config.names
+    names = default_features(fields, NAMED[config.names]) if isinstance(config.names, str) else config.names
     kept = tuple(name for name in names if name not in config.exclude)
     return kept if config.volatility in kept else (*kept, config.volatility)
 
@@ -67,7 +69,8 @@ def panel_job(config: RunConfig, facts: DataFacts, lake: Lake) -> Job:
         panel = build_panel(series, wanted.names, config.data.interval_ns, config.labels)
         save_panel(draft, panel)
         fields = frozenset.intersection(*[present_fields(one) for one in bars])
-        disabled = disabled_features(fields) if config.features.names == "default" else {}
+        named = config.features.names
+        disabled = disabled_features(fields, NAMED[named]) if isinstance(named, str) else {}
         draft.json(
             "panel",
             PanelFacts(config.data.symbols, wanted.names, wanted.digest, disabled, config.data.interval_ns),
