@@ -121,6 +121,10 @@ def test_fields_that_no_feature_reads_may_be_missing():
 
 
 OPTIONAL = FIELDS[FIELDS.index("quote_volume") :]
+SIGNED = (
+    *("order_flow_imbalance", "multilevel_order_flow_imbalance", "funding_rate", "market_return", "market_breadth"),
+    *("return_rank", "momentum_rank_24", "momentum_rank_96", "volatility_rank", "volume_rank"),
+)
 
 
 @pytest.mark.parametrize("field", OPTIONAL)
@@ -139,7 +143,7 @@ def test_every_optional_field_has_its_own_rule(field):
         for unread in (0, *(1 << COLUMN[other] for other in OPTIONAL if other != field)):
             assert first_refused(as_matrix(bars), as_times(bars), state, unread) == -1
         code = first_refused(as_matrix(bars), as_times(bars), state, mask)
-        if value < 0 and field in ("order_flow_imbalance", "multilevel_order_flow_imbalance", "funding_rate"):
+        if value < 0 and field in SIGNED:
             assert code == -1
         else:
             assert re.match(rf"bar 1 \(start .*\): {field} {value!r} .*{sentence}", str(refusal(bars, code, {})))

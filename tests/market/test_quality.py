@@ -134,6 +134,12 @@ def test_a_market_without_any_move_has_no_outliers():
     assert codes(bars) == {}
 
 
+SIGNED = (
+    *("order_flow_imbalance", "multilevel_order_flow_imbalance", "funding_rate", "market_return", "market_breadth"),
+    *("return_rank", "momentum_rank_24", "momentum_rank_96", "volatility_rank", "volume_rank"),
+)
+
+
 @pytest.mark.parametrize("field", FIELDS[FIELDS.index("spread") :])
 def test_values_of_the_book_are_finite_and_not_negative_unless_signed(field):
     bars = random_bars(20)
@@ -141,7 +147,7 @@ def test_values_of_the_book_are_finite_and_not_negative_unless_signed(field):
     assert codes(bars) == {}
     bars[field][7] = np.inf
     bars[field][9] = -1e-9
-    signed = field in ("order_flow_imbalance", "multilevel_order_flow_imbalance", "funding_rate")
+    signed = field in SIGNED
     assert codes(bars) == {"bad_book": [7] if signed else [7, 9]}
     assert f"({field} inf)" in check_bars(bars, STEP)["bad_book"].message
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_bars import random_bars
 
-from market.bars import FIELDS
+from market.bars import FIELDS, PANEL_FIELDS
 from market.errors import UniverseError
 from market.time import DAY, HOUR, MINUTE, parse_time
 from market.universe import Listing, Universe
@@ -249,7 +249,7 @@ def test_snapshots_that_tell_nothing(snapshots, message):
 
 
 def test_every_bar_field_is_a_price_a_quantity_or_neither():
-    kept = {"quote_volume", "trade_count", "funding_rate", "funding_in"}
+    kept = {"quote_volume", "trade_count", "funding_rate", "funding_in", *PANEL_FIELDS}
     assert set(PRICES) | set(QUANTITIES) | kept == set(FIELDS)
     assert len(PRICES) + len(QUANTITIES) + len(kept) == len(FIELDS)
 
