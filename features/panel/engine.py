@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from features.door import COUNT, INTERVAL, LAST_END, MAX_GAP, first_refused, refusal
 from features.errors import FeatureError, StateError
+from features.feature_set import collect_sources
 from features.panel.step import FLOATS, INTS, VALUES, panel_steps
 from market.bars import BAR, COLUMN, PANEL_FIELDS, as_matrix, as_times
 
@@ -71,8 +72,12 @@ class PanelEngine:
 
     @property
     def digest(self) -> str:
-        """What a snapshot belongs to: members, interval and gap rule."""
-        return hashlib.sha256(repr((self.members, self.interval, self.max_gap)).encode()).hexdigest()
+        """What a snapshot belongs to: members, interval, gap rule, and the source of every kernel of the step."""
+        kernels: dict[str, str] = {}
+        for one in (first_refused, panel_steps):
+            collect_sources(one, kernels)
+        what = (self.members, self.interval, self.max_gap, sorted(kernels.items()))
+        return hashlib.sha256(repr(what).encode()).hexdigest()
 
     @property
     def last_end(self) -> int | None:
@@ -143,14 +148,15 @@ class PanelEngine:
         Raises
         ------
         StateError
-            If it is damaged, or of other members, another interval or gap rule; the state is as before.
+            If it is damaged, or of other members, another interval, gap rule or step; the state is as before.
         """
         body, seal = snapshot[:-SEAL], snapshot[-SEAL:]
         if body[: len(MAGIC)] != MAGIC or hashlib.sha256(body).digest()[:SEAL] != seal:
             raise StateError(f"these {len(snapshot)} bytes are no intact panel snapshot; take a new one")
         if body[len(MAGIC) : len(MAGIC) + 32].hex() != self.digest:
             raise StateError(
-                f"the snapshot is of another panel than {list(self.members)}: members, interval or gap rule differ"
+                f"the snapshot is of another panel than {list(self.members)}: "
+                "members, interval, gap rule or a kernel differ"
             )
         at = len(MAGIC) + 32
         for part in self._parts:

@@ -11,6 +11,7 @@ from features.conformance import plain_bars, without
 from features.errors import BarError, FeatureError, StateError
 from features.panel.assembler import StepAssembler
 from features.panel.engine import PanelEngine
+from features.panel.step import rank
 from market.bars import PANEL_FIELDS, empty_bars
 from market.time import MINUTE
 from tests.features.panel_twin import twin
@@ -173,6 +174,16 @@ def test_a_snapshot_of_another_panel_or_a_damaged_one_is_refused():
     damaged[100] ^= 1
     with pytest.raises(StateError, match="intact"):
         engine().restore(bytes(damaged))
+
+
+def test_a_snapshot_of_another_version_of_the_step_is_refused(monkeypatch):
+    bars = panel(count=40, holes=False)
+    running = engine()
+    running.replay([bars[name] for name in MEMBERS])
+    snapshot = running.snapshot()
+    monkeypatch.setattr("features.panel.engine.panel_steps", rank)
+    with pytest.raises(StateError, match="or a kernel differ"):
+        engine().restore(snapshot)
 
 
 def offered(bars, order, grace=10):
