@@ -1,23 +1,27 @@
 """Features: the fused step over 200,000 bars beside the same indicators by TA-Lib (C) and polars (Rust), in batch.
 
-Three things are priced: the indicators that TA-Lib has too, replayed; the whole catalogue, replayed, beside polars
-expressions of some of its members per value; and one live `update` from Python beside re-running TA-Lib over a window,
-which is what a batch library must do live.
+Four things are priced: the indicators that TA-Lib has too, replayed; some features beside polars expressions; all cheap
+features of traded bars, replayed at once and in pieces that fit the processor's cache; and one live `update` from
+Python (the median over bars) beside re-running TA-Lib over a window, which is what a batch library must do live.
+TA-Lib's time depends on whether its arrays lie in recycled or in fresh memory; a replay's table is always fresh.
 """
 
 from __future__ import annotations
+
+import statistics
+import time
 
 import numpy as np
 import polars as pl
 import talib
 from numpy.typing import NDArray
 
-from benchmarks.harness import Result, compare
+from benchmarks.harness import Result, compare, median_of
 from features.catalogue import default_features
 from features.conformance import plain_bars
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
-from market.bars import FIELDS
+from market.bars import PRICE_FIELDS
 from market.time import MINUTE
 
 COUNT = 200_000
@@ -25,22 +29,48 @@ WINDOW = 500
 TALIB_NAMES = (
     "rsi_6",
     "rsi_14",
+    "rsi_28",
+    "stochastic_rsi_14_14",
     "stochastic_k_14",
     "stochastic_d_14_3",
     "williams_r_48",
+    "donchian_24",
+    "donchian_96",
     "cci_20",
     "mfi_14",
+    "mfi_48",
+    "ultimate_7_14_28",
     "adx_14",
-    "directional_difference_14",
+    "adx_48",
+    "plus_di_14",
+    "minus_di_14",
     "aroon_up_25",
     "aroon_down_25",
+    "aroon_oscillator_96",
     "natr_14",
+    "natr_48",
+    "macd_5_35",
+    "macd_histogram_5_35_5",
     "macd_12_26",
     "macd_histogram_12_26_9",
+    "macd_24_52",
+    "macd_histogram_24_52_18",
+    "ema_distance_24",
+    "dema_distance_24",
+    "tema_distance_24",
+    "hma_distance_25",
+    "kama_distance_10_2_30",
+    "trend_slope_24",
+    "trend_residual_96",
     "price_z_24",
+    "bollinger_width_24",
+    "ichimoku_base_26",
+    "accumulation_oscillator_3_10",
+    "return_volume_correlation_96",
     "body_share",
 )
-DEFAULT = default_features(FIELDS)
+TRADED = default_features((*PRICE_FIELDS, "quote_volume", "trade_count", "taker_buy_volume"))
+PIECE = 2_000
 POLARS_NAMES = ("ewma_volatility_96", "scaled_return_8", "momentum_t_48", "ema_distance_24", "volume_z_96")
 
 
@@ -52,24 +82,52 @@ def columns(bars: NDArray[np.void]) -> dict[str, NDArray[np.float64]]:
 def talib_all(c: dict[str, NDArray[np.float64]]) -> list[NDArray[np.float64]]:
     """The indicators of ``TALIB_NAMES`` in as few TA-Lib calls as it takes, unscaled."""
     high, low, close, volume = c["high"], c["low"], c["close"], c["volume"]
-    line, _, histogram = talib.MACD(close, 12, 26, 9)
-    top, middle, _ = talib.BBANDS(close, 24, 1.0, 1.0)
     return [
-        talib.RSI(close, 6),
-        talib.RSI(close, 14),
+        *(talib.RSI(close, period) for period in (6, 14, 28)),
+        talib.STOCHRSI(close, 14, 14, 1)[0],
         *talib.STOCHF(high, low, close, 14, 3),
-        talib.WILLR(high, low, close, 48),
+        *(talib.WILLR(high, low, close, window) for window in (48, 24, 96)),
         talib.CCI(high, low, close, 20),
-        talib.MFI(high, low, close, volume, 14),
-        talib.ADX(high, low, close, 14),
-        talib.PLUS_DI(high, low, close, 14) - talib.MINUS_DI(high, low, close, 14),
+        *(talib.MFI(high, low, close, volume, window) for window in (14, 48)),
+        talib.ULTOSC(high, low, close, 7, 14, 28),
+        *(talib.ADX(high, low, close, period) for period in (14, 48)),
+        talib.PLUS_DI(high, low, close, 14),
+        talib.MINUS_DI(high, low, close, 14),
         *talib.AROON(high, low, 25),
-        talib.NATR(high, low, close, 14),
-        line,
-        histogram,
-        (close - middle) / (top - middle),
+        talib.AROONOSC(high, low, 96),
+        *(talib.NATR(high, low, close, period) for period in (14, 48)),
+        *talib.MACD(close, 5, 35, 5)[::2],
+        *talib.MACD(close, 12, 26, 9)[::2],
+        *talib.MACD(close, 24, 52, 18)[::2],
+        close - talib.EMA(close, 24),
+        close - talib.DEMA(close, 24),
+        close - talib.TEMA(close, 24),
+        close[24:] - talib.WMA(2.0 * talib.WMA(close, 12)[24:] - talib.WMA(close, 25)[24:], 5),
+        close - talib.KAMA(close, 10),
+        talib.LINEARREG_SLOPE(close, 24),
+        close - talib.LINEARREG(close, 96),
+        *bands(close, 24),
+        close - talib.MIDPRICE(high, low, 26),
+        talib.ADOSC(high, low, close, volume, 3, 10),
+        talib.CORREL(close, volume, 96),
         talib.BOP(c["open"], high, low, close),
     ]
+
+
+def talib_table(c: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The same as one table with a row a bar, which is what a model is fed and what a replay gives."""
+    every = talib_all(c)
+    table = np.full((len(c["close"]), len(every)), np.nan)
+    for column, values in enumerate(every):
+        table[len(table) - len(values) :, column] = values
+    return table
+
+
+def bands(close: NDArray[np.float64], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where the close lies in Bollinger's bands, and their width."""
+    top, middle, _ = talib.BBANDS(close, window, 1.0, 1.0)
+    width = top - middle
+    return (close - middle) / width, width
 
 
 def polars_all(table: pl.DataFrame) -> pl.DataFrame:
@@ -92,11 +150,23 @@ def replayed(engine: FeatureEngine, bars: NDArray[np.void]) -> NDArray[np.float6
     return engine.replay(bars)
 
 
-def live(engine: FeatureEngine, bars: NDArray[np.void]) -> None:
-    """One update a bar, each with a distinct bar."""
+def replayed_in_pieces(engine: FeatureEngine, bars: NDArray[np.void]) -> None:
+    """The same rows, a piece at a time."""
     engine.reset()
-    for bar in bars:
+    for begin in range(0, len(bars), PIECE):
+        engine.replay(bars[begin : begin + PIECE])
+
+
+def update_time(engine: FeatureEngine, bars: NDArray[np.void]) -> float:
+    """Seconds that one update takes, the median over distinct bars, after warm-up."""
+    engine.reset()
+    engine.replay(bars[:1_000])
+    times = []
+    for bar in bars[1_000:]:
+        begin = time.perf_counter()
         engine.update(bar)
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
 
 
 def batch_live(bars: NDArray[np.void], steps: int) -> None:
@@ -105,26 +175,44 @@ def batch_live(bars: NDArray[np.void], steps: int) -> None:
         talib_all(columns(bars[end - WINDOW : end]))
 
 
+def live(engine: FeatureEngine, bars: NDArray[np.void], peer: float) -> Result:
+    """What one bar costs live."""
+    count = len(engine.feature_set.names)
+    ours = median_of(3, lambda: update_time(engine, bars[:20_000]))
+    return Result(f"update from Python, {count} features, p50", "bar", ours, f"TA-Lib, {WINDOW} bars", peer)
+
+
 def run() -> list[Result]:
     """All comparisons."""
     bars = plain_bars(COUNT, 1)
     table = pl.DataFrame(columns(bars))
     shared, few, whole = (
-        FeatureEngine(FeatureSet(names, MINUTE, 3)).build() for names in (TALIB_NAMES, POLARS_NAMES, DEFAULT)
+        FeatureEngine(FeatureSet(names, MINUTE, 3)).build() for names in (TALIB_NAMES, POLARS_NAMES, TRADED)
     )
     arrays = columns(bars)
-    values, all_values, few_values = (COUNT * len(names) for names in (TALIB_NAMES, DEFAULT, POLARS_NAMES))
-    return [
+    values, all_values, few_values = (COUNT * len(names) for names in (TALIB_NAMES, TRADED, POLARS_NAMES))
+    peer = f"TA-Lib batch, its {len(TALIB_NAMES)}"
+    name = f"replay, {len(TALIB_NAMES)} that TA-Lib has"
+    batch = [
+        compare(name, "value", lambda: replayed(shared, bars), peer, lambda: talib_all(arrays), values),
         compare(
-            f"replay, {len(TALIB_NAMES)} indicators that TA-Lib has",
+            f"{name}, in pieces of {PIECE} bars",
             "value",
-            lambda: replayed(shared, bars),
-            "TA-Lib batch",
+            lambda: replayed_in_pieces(shared, bars),
+            peer,
             lambda: talib_all(arrays),
             values,
         ),
         compare(
-            f"replay, {len(POLARS_NAMES)} features as polars expressions",
+            f"{name}, a table",
+            "value",
+            lambda: replayed(shared, bars),
+            f"{peer}, stacked",
+            lambda: talib_table(arrays),
+            values,
+        ),
+        compare(
+            f"replay, {len(POLARS_NAMES)} as polars expressions",
             "value",
             lambda: replayed(few, bars),
             "polars batch",
@@ -132,30 +220,25 @@ def run() -> list[Result]:
             few_values,
         ),
         compare(
-            f"replay, whole catalogue of {len(DEFAULT)}",
+            f"replay, all {len(TRADED)} cheap ones, at once",
             "value",
             lambda: replayed(whole, bars),
-            f"TA-Lib batch, its {len(TALIB_NAMES)}",
+            peer,
             lambda: talib_all(arrays),
             all_values,
             peer_work=values,
         ),
         compare(
-            f"update from Python, {len(DEFAULT)} features",
-            "bar",
-            lambda: live(whole, bars[:20_000]),
-            f"TA-Lib over {WINDOW} bars, {len(TALIB_NAMES)}",
-            lambda: batch_live(bars, 200),
-            20_000,
-            peer_work=200,
-        ),
-        compare(
-            f"update from Python, {len(TALIB_NAMES)} features",
-            "bar",
-            lambda: live(shared, bars[:20_000]),
-            f"TA-Lib over {WINDOW} bars, {len(TALIB_NAMES)}",
-            lambda: batch_live(bars, 200),
-            20_000,
-            peer_work=200,
+            f"replay, all {len(TRADED)}, in pieces of {PIECE} bars",
+            "value",
+            lambda: replayed_in_pieces(whole, bars),
+            peer,
+            lambda: talib_all(arrays),
+            all_values,
+            peer_work=values,
         ),
     ]
+    begin = time.perf_counter()
+    batch_live(bars, 200)
+    window = (time.perf_counter() - begin) / 200
+    return [*batch, live(whole, bars, window), live(shared, bars, window)]

@@ -21,7 +21,7 @@ def previous(series: Value) -> Node:
 
 def ewma(series: Value, keep: float, bars: int) -> Node:
     """Exponential average with decay ``keep``, defined after ``bars`` values."""
-    weight = Node(recursive.ewma_weight, (), (keep,), floats=1, recursive=True, start=series.first)
+    weight = Node(recursive.ewma_weight, (), (keep,), floats=2, recursive=True, start=series.first)
     return Node(recursive.ewma, (series, weight), floats=1, delay=bars - 1, recursive=True)
 
 
@@ -37,12 +37,14 @@ def wilder(series: Value, period: int) -> Node:
 
 def ewma_distance(change: Value, span: int) -> Node:
     """A series minus its exponential average, from its changes; counts ``span`` values of the series."""
-    weight = Node(recursive.ewma_weight, (), (1.0 - 2.0 / (span + 1.0),), floats=1, recursive=True)
+    weight = Node(recursive.ewma_weight, (), (1.0 - 2.0 / (span + 1.0),), floats=2, recursive=True)
     return Node(recursive.ewma_distance, (change, weight), floats=1, delay=span - change.first, recursive=True)
 
 
 def window_sum(series: Value, window: int) -> Node:
     """Sum of the last ``window`` values."""
+    if window <= windows.SHORT:
+        return Node(windows.short_sum, (series, Ring(series, window), COUNT), (window,), delay=window - 1)
     inputs = (series, Ring(series, window), COUNT, Block(window))
     return Node(windows.window_sum, inputs, floats=window + 1, delay=window - 1)
 

@@ -11,6 +11,9 @@ from market.jit import kernel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+NOT_NEGATIVE = (1 << 32) - 1
+"""What an index is masked with that cannot be negative: indices that could be are tested for it, on every access."""
+
 
 def aside(function: Function) -> Function:
     """Compile a kernel that other kernels call, never inlined by order, and without reference counts on its arrays.

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from features.kernels.aside import aside
+from features.kernels.aside import NOT_NEGATIVE, aside
 from market.jit import kernel
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ def window_extreme(
     best = state[at]
     best = value if value > best else best
     state[at] = best
-    older = state[suffix + window - since]
+    older = state[suffix + ((window - since) & NOT_NEGATIVE)]
     return sign * (older if older > best else best)
 
 
@@ -86,7 +86,7 @@ def window_age(
     elif value >= state[at]:
         state[at] = value
         ints[at_int] = head
-    rest = window - since
+    rest = (window - since) & NOT_NEGATIVE
     seen: int = ints[at_int]
     if state[suffix + rest] > state[at]:
         seen = ints[at_int + 1 + rest]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from features.kernels.aside import aside
+from features.kernels.aside import NOT_NEGATIVE, aside
 from market.jit import kernel
 
 Floats = NDArray[np.float64]
@@ -83,18 +83,26 @@ def commodity_channel(
         )
     shift = state[at]
     now = (high - shift) + (low - shift) + (close - shift)
-    state[values + window + since - 1] = now
+    state[values + window + (since & NOT_NEGATIVE) - 1] = now
     state[at + 1] += now
-    mean = (state[suffix + window - since] + state[at + 1]) * (1.0 / window)
-    begin = values + since
-    even = 0.0
-    odd = 0.0
-    for place in range(0, window - 1, 2):  # two sums, so that neither waits for the other
-        even += abs(state[begin + place] - mean)
-        odd += abs(state[begin + place + 1] - mean)
-    if window & 1:
-        even += abs(now - mean)
-    deviation = (even + odd) * (1.0 / window)
+    mean = (state[suffix + ((window - since) & NOT_NEGATIVE)] + state[at + 1]) * (1.0 / window)
+    begin = values + (since & NOT_NEGATIVE)
+    end = begin + window
+    place = begin
+    one = 0.0
+    two = 0.0
+    three = 0.0
+    four = 0.0
+    while place + 4 <= end:  # four sums, so that none waits for another
+        one += abs(state[place] - mean)
+        two += abs(state[place + 1] - mean)
+        three += abs(state[place + 2] - mean)
+        four += abs(state[place + 3] - mean)
+        place += 4
+    while place < end:
+        one += abs(state[place] - mean)
+        place += 1
+    deviation = ((one + two) + (three + four)) * (1.0 / window)
     if deviation <= FLAT * close:
         return 0.0
     channel: float = (now - mean) / (0.015 * deviation)

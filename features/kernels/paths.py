@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from features.kernels.aside import aside
+from features.kernels.aside import NOT_NEGATIVE, aside
 from market.jit import kernel
 
 Floats = NDArray[np.float64]
@@ -57,7 +57,7 @@ def window_path(
         state[at + 3] += state[at + 1]
         state[at + 1] += state[at]
         state[at + 2] += state[at] * state[at]
-    older = suffix + 3 * (window - since)
+    older = suffix + 3 * ((window - since) & NOT_NEGATIVE)
     aged = state[older + 2] + (since - 1) * state[older]
     return state[at], state[older] + state[at + 1], state[older + 1] + state[at + 2], aged + state[at + 3]
 
@@ -109,5 +109,5 @@ def window_weighted_path(
         state[at] += change
     prefix = state[at + 1] + weight * state[at]
     state[at + 1] = prefix
-    whole: float = state[suffix + window - since] + prefix
+    whole: float = state[suffix + ((window - since) & NOT_NEGATIVE)] + prefix
     return whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from features.kernels.logarithm import logarithm
 from market.jit import kernel
 
 NO_VARIANCE = 1e-40  # of log returns: a standard deviation of 1e-20
@@ -161,7 +162,7 @@ def log_level_ratio(x: float, y: float, factor: float) -> float:
         over = LEVEL_FLOOR * under
     if under < LEVEL_FLOOR * over:
         under = LEVEL_FLOOR * over
-    return factor * math.log(over / under)
+    return factor * logarithm(over / under)
 
 
 @kernel

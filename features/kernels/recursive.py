@@ -14,10 +14,17 @@ NOTHING = 1e-120  # averages of what stopped moving are flushed to zero long bef
 
 @kernel
 def ewma_weight(state: Floats, at: int, keep: float) -> float:
-    """The weight of the newest value, 1 / (1 + keep + keep^2 + ...), in an exponential average with decay ``keep``."""
-    total: float = keep * state[at] + 1.0
-    state[at] = total
-    return 1.0 / total
+    """The weight of the newest value, 1 / (1 + keep + keep^2 + ...), in an exponential average with decay ``keep``.
+
+    The sum soon stands still to the last bit, and with it the weight: no further division. State: sum, weight.
+    """
+    before: float = state[at]
+    total = keep * before + 1.0
+    if total != before:
+        state[at] = total
+        state[at + 1] = 1.0 / total
+    weight: float = state[at + 1]
+    return weight
 
 
 @kernel

@@ -20,10 +20,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from features.kernels.aside import aside
+from features.kernels.aside import NOT_NEGATIVE, aside
 from market.jit import kernel
 
 Floats = NDArray[np.float64]
+
+SHORT = 8
 
 
 @kernel
@@ -31,6 +33,15 @@ def lookback(state: Floats, at: int, ring: int, mask: int, head: int, bars: int)
     """The value some bars ago."""
     value: float = state[ring + ((head - bars) & mask)]
     return value
+
+
+@kernel
+def short_sum(state: Floats, at: int, x: float, ring: int, mask: int, head: int, window: int) -> float:
+    """The sum of the last few values, anew for every bar: for up to `SHORT` that costs less than blocks."""
+    total = 0.0
+    for back in range(window - 1, 0, -1):
+        total += state[ring + ((head - back) & mask)]
+    return total + x
 
 
 @aside
@@ -59,7 +70,7 @@ def window_sum(
         refill_sum(state, suffix, ring, mask, head, window)
     prefix = state[at] + x
     state[at] = prefix
-    whole: float = state[suffix + window - since] + prefix
+    whole: float = state[suffix + ((window - since) & NOT_NEGATIVE)] + prefix
     return whole
 
 
@@ -98,7 +109,7 @@ def window_moments(
     second = state[at + 2] + d * d
     state[at + 1] = first
     state[at + 2] = second
-    older = suffix + 2 * (window - since)
+    older = suffix + 2 * ((window - since) & NOT_NEGATIVE)
     return shift, state[older] + first, state[older + 1] + second
 
 
@@ -118,7 +129,7 @@ def window_higher_moments(
     fourth = state[at + 2] + d * d * d * d
     state[at + 1] = third
     state[at + 2] = fourth
-    older = suffix + 2 * (window - since)
+    older = suffix + 2 * ((window - since) & NOT_NEGATIVE)
     return state[older] + third, state[older + 1] + fourth
 
 
@@ -149,6 +160,6 @@ def window_aged(
         refill_aged(state, suffix, ring, mask, head, window)
     state[at + 1] += state[at]
     state[at] += x
-    place = suffix + 2 * (window - since)
+    place = suffix + 2 * ((window - since) & NOT_NEGATIVE)
     older = state[place]
     return older + state[at], state[place + 1] + (since - 1) * older + state[at + 1]

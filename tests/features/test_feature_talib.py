@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import talib
 
+from benchmarks.features import TALIB_NAMES, columns, talib_all
 from features.conformance import plain_bars, replayed
 
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
@@ -119,6 +120,10 @@ def test_agrees_with_talib(rows, name):
     theirs = peer()[-len(ours) :]
     assert np.isfinite(theirs).all()
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=LOOSE.get(name, 1e-9) * np.abs(theirs).max())
+
+
+def test_the_benchmark_has_talib_compute_as_many():
+    assert len(talib_all(columns(BARS))) == len(TALIB_NAMES) == len(set(TALIB_NAMES))
 
 
 @pytest.mark.parametrize(("name", "span"), [("ewma_volatility_96", 96), ("ewma_volatility_24", 24)])
