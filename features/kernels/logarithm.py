@@ -22,7 +22,7 @@ LOG_TWO = math.log(2.0)
 
 @kernel
 def logarithm(x: float) -> float:
-    """log(x) of a positive number that is not subnormal.
+    """log(x) of a positive number that is not subnormal; NaN of NaN and of infinity.
 
     With x = 2^e m, 1 <= m < 2, and c the centre of the 128th that m lies in: e log 2 + log c + log(1 + (m / c - 1)).
     """
@@ -32,5 +32,5 @@ def logarithm(x: float) -> float:
     r = mantissa * INVERSES[place] - 1.0
     z = r * r
     rest = r + z * (-0.5 + r * (1.0 / 3.0) + z * (-0.25 + r * 0.2 - z * (1.0 / 6.0)))
-    result: float = ((bits >> 52) - 1023) * LOG_TWO + LOGS[place] + rest
+    result: float = ((bits >> 52) - 1023) * LOG_TWO + LOGS[place] + rest + (x - x)
     return result

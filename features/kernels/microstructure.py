@@ -19,7 +19,9 @@ def half_tanh(alpha: float) -> float:
     if abs(x) > 0.05:
         return math.tanh(x)
     z = x * x
-    return x - x * z * (1.0 / 3.0 - z * (2.0 / 15.0 - z * (17.0 / 315.0 - z * (62.0 / 2835.0))))
+    return x - x * z * (
+        1.0 / 3.0 - z * (2.0 / 15.0 - z * (17.0 / 315.0 - z * (62.0 / 2835.0 - z * (1382.0 / 155925.0))))
+    )
 
 
 @kernel
