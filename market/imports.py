@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from market.errors import MarketError, QualityError, SourceError
 from market.lake import Delivery, Lake, SeriesKey, WriteReport
@@ -108,7 +109,7 @@ def import_files(
         except MarketError as error:
             failures.append((path, error))
     if failures:
-        _refuse(failures, len(files), quarantine)
+        refuse_files(failures, len(files), quarantine)
     say("writing", 0.9)
     deliveries = [Delivery(one.key, one.read.bars, one.read.source) for one in checked]
     written = lake.write_all(deliveries, replace=replace)
@@ -132,7 +133,8 @@ def _check(path: Path, read: SourceBars, key: SeriesKey, rules: QualityRules | N
     return _Checked(path, read, quality, key)
 
 
-def _refuse(failures: Sequence[tuple[Path, MarketError]], total: int, quarantine: Path | None) -> None:
+def refuse_files(failures: Sequence[tuple[Path, MarketError]], total: int, quarantine: Path | None) -> NoReturn:
+    """Raise one error that names every refused file of an import, and set the files aside if there is a quarantine."""
     where = ""
     if quarantine is not None:
         for path, error in failures:

@@ -19,68 +19,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from market.errors import LakeError
-from market.lake.keys import IRREGULAR, SeriesKey
+from market.lake.keys import SeriesKey
 from market.lake.provenance import ImportRecord, Source, record
 from market.lake.storage import verified
 from market.lake.stores import Store, open_store
 from market.time import format_time
 from market.trades.merge import decode, encode, merge
 from market.trades.quality import check_trades
-from market.trades.read import TradeKind
+from market.trades.records import IdGap, TradeDelivery, TradeInfo, TradeReport, trade_key
 from market.trades.schema import TRADE
 
+__all__ = ["IdGap", "TradeDelivery", "TradeInfo", "TradeLake", "TradeReport", "trade_key"]
+
 PREFIX: Final = "day="
-
-
-@dataclass(frozen=True, slots=True)
-class TradeReport:
-    """What a write did: trades by what happened to them, and the days whose files were written."""
-
-    key: SeriesKey
-    added: int
-    changed: int
-    unchanged: int
-    days: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TradeInfo:
-    """What the lake holds of one series; ``start`` and ``end`` are the first and last trade's times (ns UTC)."""
-
-    key: SeriesKey
-    rows: int
-    start: int
-    end: int
-    first_id: int
-    last_id: int
-    days: tuple[str, ...]
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class IdGap:
-    """Ids that the lake does not hold: those between two trades, of which ids and times (ns UTC) are given."""
-
-    before_id: int
-    after_id: int
-    before: int
-    after: int
-
-    @property
-    def missing(self) -> int:
-        """How many ids."""
-        return self.after_id - self.before_id - 1
-
-
-def trade_key(venue: str, instrument: str, kind: TradeKind = "trades") -> SeriesKey:
-    """The key of a series of trades.
-
-    Examples
-    --------
-    >>> str(trade_key("binance", "BTCUSDT", "agg_trades").folder)
-    'venue=binance/instrument=BTCUSDT/kind=agg_trades/interval=irregular'
-    """
-    return SeriesKey(venue, instrument, kind, IRREGULAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +63,11 @@ class TradeLake:
     def write(
         self, key: SeriesKey, trades: NDArray[np.void], *, source: Source | None = None, replace: bool = False
     ) -> TradeReport:
-        """Add trades, shape (n,) of `market.trades.schema.TRADE`, to a series; all or nothing.
+        """Add trades, shape (n,) of `market.trades.schema.TRADE`, to a series; see `write_all`."""
+        return self.write_all([TradeDelivery(key, trades, source)], replace=replace)[0]
+
+    def write_all(self, deliveries: Sequence[TradeDelivery], *, replace: bool = False) -> Sequence[TradeReport]:
+        """Add trades to series: all is checked before anything is written.
 
         Trades already stored with the same values are left alone (a file whose rows do not change is not touched).
         Left-out ids are allowed: `gaps` finds them.
@@ -125,18 +80,20 @@ class TradeLake:
             If they have no ids, contradict stored ones and ``replace`` is false, or do not fit between stored ones: in
             the order of ids, times must not go back.
         """
-        what = str(key) if source is None else f"{source.name} for {key}"
-        check_trades(trades, "report").raise_if_bad(what)
-        if len(trades) and trades["id"][0] < 0:
-            raise LakeError(f"{what}: trades without ids cannot be stored; number them (market.trades.schema.numbered)")
+        for item in deliveries:
+            check_trades(item.trades, "report").raise_if_bad(str(item))
+            if len(item.trades) and item.trades["id"][0] < 0:
+                raise LakeError(
+                    f"{item}: trades without ids cannot be stored; number them (market.trades.schema.numbered)"
+                )
         with self.store.lock():
-            report, files = self._plan(key, trades, what, replace)
-            self.store.publish(files)
-            if source is not None and len(trades):
-                first, last = (format_time(int(trades["time"][row])) for row in (0, -1))
-                entry = ImportRecord(str(key.folder), source, len(trades), first, last, report.days, replace)
-                record(self.store, entry)
-        return report
+            days: dict[str, NDArray[np.void]] = {}
+            reports = [self._plan(days, item, replace) for item in deliveries]
+            changed = {_file(one.key, day) for one in reports for day in one.days}
+            self.store.publish({name: encode(days[name]) for name in sorted(changed)})
+            for item, report in zip(deliveries, reports, strict=True):
+                self._record(item, report, replace)
+        return reports
 
     def read(self, key: SeriesKey, start: int | None = None, stop: int | None = None) -> NDArray[np.void]:
         """The trades with start <= time < stop (ns UTC; None is open-ended), in order; errors as `days`."""
@@ -189,41 +146,44 @@ class TradeLake:
             digest.update(trades.tobytes())
         return digest.hexdigest()
 
-    def _plan(
-        self, key: SeriesKey, trades: NDArray[np.void], what: str, replace: bool
-    ) -> tuple[TradeReport, dict[str, bytes]]:
-        days = trades["time"].astype("datetime64[ns]").astype("datetime64[D]")
+    def _plan(self, days: dict[str, NDArray[np.void]], item: TradeDelivery, replace: bool) -> TradeReport:
+        """What a delivery changes; ``days`` are the files read so far and what they will become."""
+        dates = item.trades["time"].astype("datetime64[ns]").astype("datetime64[D]")
         totals = np.zeros(3, np.int64)
-        files: dict[str, bytes] = {}
-        spans: dict[str, tuple[int, int]] = {}
-        for day in np.unique(days):
-            name = f"{key.folder}/{PREFIX}{day}.parquet"
-            content = self.store.read(name)
-            stored = np.empty(0, TRADE) if content is None else decode(content, self.store.place(name))
-            merged = merge(stored, trades[days == day], what, replace)
+        touched, written = [], []
+        for date in np.unique(dates):
+            name = _file(item.key, str(date))
+            if name not in days:
+                content = self.store.read(name)
+                days[name] = np.empty(0, TRADE) if content is None else decode(content, self.store.place(name))
+            merged = merge(days[name], item.trades[dates == date], str(item), replace)
+            days[name] = merged.trades
             totals += (merged.added, merged.changed, merged.unchanged)
-            spans[name] = int(merged.trades["id"][0]), int(merged.trades["id"][-1])
+            touched.append(name)
             if merged.added or merged.changed:
-                files[name] = encode(merged.trades)
-        self._check_neighbours(key, spans, what)
+                written.append(str(date))
+        self._check_neighbours(item, days, touched)
         added, changed, unchanged = totals.tolist()
-        return TradeReport(key, added, changed, unchanged, tuple(_day_of(name) for name in files)), files
+        return TradeReport(item.key, added, changed, unchanged, tuple(written))
 
-    def _check_neighbours(self, key: SeriesKey, spans: dict[str, tuple[int, int]], what: str) -> None:
+    def _check_neighbours(self, item: TradeDelivery, days: dict[str, NDArray[np.void]], touched: Sequence[str]) -> None:
         """Ids grow from day to day: otherwise one trade would be stored on two."""
-        names = sorted({*self._day_files(str(key.folder)), *spans})
+        folder = str(item.key.folder)
+        names = sorted({*self._day_files(folder), *(name for name in days if name.startswith(f"{folder}/"))})
         for earlier, later in pairwise(names):
-            if earlier in spans or later in spans:
-                before, after = (spans.get(name) or self._span(name) for name in (earlier, later))
-                if before[1] >= after[0]:
+            if earlier in touched or later in touched:
+                before, after = (days[name] if name in days else self._load(name) for name in (earlier, later))
+                if before["id"][-1] >= after["id"][0]:
                     raise LakeError(
-                        f"{what}: trade {before[1]} of {_day_of(earlier)} would come before trade {after[0]} of"
-                        f" {_day_of(later)}; nothing was stored"
+                        f"{item}: trade {before['id'][-1]} of {_day_of(earlier)} would come before trade"
+                        f" {after['id'][0]} of {_day_of(later)}; nothing was stored"
                     )
 
-    def _span(self, name: str) -> tuple[int, int]:
-        trades = self._load(name)
-        return int(trades["id"][0]), int(trades["id"][-1])
+    def _record(self, item: TradeDelivery, report: TradeReport, replace: bool) -> None:
+        if item.source is not None and len(item.trades):
+            first, last = (format_time(int(item.trades["time"][row])) for row in (0, -1))
+            entry = ImportRecord(str(item.key.folder), item.source, len(item.trades), first, last, report.days, replace)
+            record(self.store, entry)
 
     def _info(self, key: SeriesKey) -> TradeInfo:
         files = self._files(key)
@@ -256,6 +216,10 @@ class TradeLake:
 
 def _day(time: int) -> str:
     return str(np.datetime64(int(time), "ns").astype("datetime64[D]"))
+
+
+def _file(key: SeriesKey, day: str) -> str:
+    return f"{key.folder}/{PREFIX}{day}.parquet"
 
 
 def _day_of(name: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from pipelines.commands.data_download import download
 from pipelines.commands.data_funding import funding
+from pipelines.commands.data_trades import Gaps, check_trade_file, import_trade_files, trade_row
 from pipelines.commands.data_universe import universe
 from pipelines.commands.options import WORKSPACE, LakeOption, WorkspaceOption, command_app, open_workspace, table
 from pipelines.errors import ConfigError
@@ -24,7 +25,7 @@ app.command(epilog="Example: bot4 data download --venue binance BTCUSDT --interv
 app.command(epilog="Example: bot4 data funding --venue binance-um BTCUSDT --interval 1m")(funding)
 app.command(epilog="Example: bot4 data universe listings.csv --at 2021-10-12")(universe)
 
-Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files of bars.", metavar="FILES")]
+Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files of one kind.", metavar="FILES")]
 Interval = Annotated[str | None, typer.Option(help="Bars' interval, such as 15m; default: the file says.")]
 Format = Annotated[
     Literal["binance", "csv", "parquet"] | None, typer.Option("--format", help="Refuse files of any other format.")
@@ -35,6 +36,11 @@ Columns = Annotated[
 TimeUnit = Annotated[
     Literal["s", "ms", "us", "ns"] | None, typer.Option(help="Unit of numeric times; default: by size.")
 ]
+Kind = Annotated[
+    Literal["bars", "funding", "mark", "trades"],
+    typer.Option(help="What the files hold: bars, fundings, mark-price bars, or trades (aggregated or not)."),
+]
+GapOption = Annotated[Gaps, typer.Option(help="Of trades: what left-out ids inside a file are.")]
 
 
 def column_map(pairs: list[str] | None) -> dict[str, str] | None:
@@ -75,17 +81,19 @@ def import_(
     format: Format = None,
     column: Columns = None,
     time_unit: TimeUnit = None,
-    kind: Annotated[
-        Literal["bars", "funding", "mark"], typer.Option(help="What the files hold: bars, fundings, mark-price bars.")
-    ] = "bars",
+    kind: Kind = "bars",
+    gaps: GapOption = "refuse",
+    number_from: Annotated[
+        int | None, typer.Option(min=0, help="Of trades without ids: the number of the first one.")
+    ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Let bars that contradict stored ones replace them.")
+        bool, typer.Option("--replace", help="Let rows that contradict stored ones replace them.")
     ] = False,
     quarantine: Annotated[Path | None, typer.Option(help="Copy refused files here, with the reason.")] = None,
     lake: LakeOption = None,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
-    """Check files of bars and store them in the lake: all of them, or, if any is bad, none.
+    """Check files and store them in the lake: all of them, or, if any is bad, none.
 
     Reads Binance archives (CSV, .gz, .zip), Parquet, and any CSV with headings.
 
@@ -96,10 +104,18 @@ def import_(
     from market.sources import source_of
     from pipelines.progress import showing
 
+    root = lake or open_workspace(workspace).lake
+    _refuse_options(kind, interval, format, number_from)
+    if kind == "trades":
+        import_trade_files(
+            files, root, venue, instrument=instrument, columns=column_map(column), time_unit=time_unit, gaps=gaps,
+            number_from=number_from, replace=replace, quarantine=quarantine,
+        )  # fmt: skip
+        return
     with showing("importing") as progress:
         report = import_files(
             files,
-            Lake(lake or open_workspace(workspace).lake),
+            Lake(root),
             venue,
             instrument=instrument,
             interval=nanoseconds(interval),
@@ -117,18 +133,26 @@ def import_(
     )
 
 
+def _refuse_options(kind: str, interval: str | None, format: str | None, number_from: int | None = None) -> None:
+    if kind == "trades" and (interval or format):
+        raise ConfigError("trades have no --interval, and their files no --format to choose; leave these out")
+    if kind != "trades" and number_from is not None:
+        raise ConfigError(f"--number-from numbers trades, not {kind}")
+
+
 @app.command("list", epilog="Example: bot4 data list")
 def list_(lake: LakeOption = None, workspace: WorkspaceOption = WORKSPACE) -> None:
     """List the series in the lake."""
     from market.lake import Lake
+    from market.trades.lake import TradeLake
 
     root = lake or open_workspace(workspace).lake
-    series = Lake(root).list()
-    if not series:
+    rows = [*map(_series_row, Lake(root).list()), *map(trade_row, TradeLake(root).list())]
+    if not rows:
         typer.echo(f"the lake {root} is empty: import files with `bot4 data import`")
         return
-    headings = ("venue", "instrument", "interval", "rows", "missing", "from", "to", "size", "fields")
-    typer.echo(table(headings, [_series_row(one) for one in series]))
+    headings = ("venue", "instrument", "series", "rows", "missing", "from", "to", "size", "fields")
+    typer.echo(table(headings, rows))
 
 
 def _series_row(one: SeriesInfo) -> tuple[str, ...]:
@@ -158,35 +182,43 @@ def check(
     format: Format = None,
     column: Columns = None,
     time_unit: TimeUnit = None,
+    kind: Kind = "bars",
+    gaps: GapOption = "refuse",
 ) -> None:
     """Run the quality gates over files without storing anything; exit code 2 if any would be refused."""
     from market.errors import MarketError
-    from market.readers import read_series
+    from market.sources import source_of
 
+    _refuse_options(kind, interval, format)
     step, columns = nanoseconds(interval), column_map(column)
     bad = 0
     for path in files:
         try:
-            found = read_series(path, format=format, interval=step, columns=columns, time_unit=time_unit)
+            if kind == "trades":
+                bad += check_trade_file(path, columns, time_unit, gaps)
+                continue
+            read = source_of(kind).read
+            found = read(path, format=format, interval=step, columns=columns, time_unit=time_unit)
         except MarketError as error:
             typer.echo(f"REFUSED  {error}")
             bad += 1
             continue
-        refused = [_report(path, one) for one in found]
+        refused = [_report(path, one, kind) for one in found]
         bad += any(refused)
     typer.echo(f"{len(files) - bad} of {len(files)} files would be imported")
     if bad:
         raise typer.Exit(2)
 
 
-def _report(path: Path, one: SourceBars) -> bool:
-    from market.quality import check_bars
-    from market.time import format_interval
+def _report(path: Path, one: SourceBars, kind: str) -> bool:
+    from market.lake.keys import interval_text
+    from market.sources import source_of
 
-    quality = check_bars(one.bars, one.interval)
+    source = source_of(kind)
+    quality = source.check(one.bars, one.interval, None)
     verdict = "REFUSED" if quality.errors else "ok"
     name = one.symbol or "(instrument not named)"
-    typer.echo(f"{verdict:<8} {path}: {name}, {quality.rows:,} bars of {format_interval(one.interval)}")
+    typer.echo(f"{verdict:<8} {path}: {name}, {quality.rows:,} {source.unit} of {interval_text(one.interval)}")
     for line in (*quality.text(one.lines).splitlines(), *one.notes):
         typer.echo(f"         {line}")
     return bool(quality.errors)

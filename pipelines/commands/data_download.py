@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from market.time import DAY, SECOND, format_time, parse_interval, parse_time
+from pipelines.commands.data_trades import Gaps
 from pipelines.commands.options import WORKSPACE, LakeOption, WorkspaceOption, open_workspace
 from pipelines.errors import ConfigError
 
@@ -44,16 +45,15 @@ def download(
         str, typer.Option(help="binance (spot), binance-um (USD-M futures), or ccxt:NAME, such as ccxt:kraken.")
     ],
     interval: Annotated[str | None, typer.Option(help="Bars' interval, such as 15m.")] = None,
-    kind: Annotated[
-        str, typer.Option(help="klines, markPriceKlines, fundingRate; aggTrades and trades as files only.")
-    ] = "klines",
+    kind: Annotated[str, typer.Option(help="klines, markPriceKlines, fundingRate, aggTrades or trades.")] = "klines",
     begin: Annotated[str | None, typer.Option("--from", help="The first month, day or time, UTC.")] = None,
     stop: Annotated[
         str | None, typer.Option("--to", help="The month, day or time that is no longer wanted; default: today.")
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="From the last stored bar on, for each symbol.")] = False,
+    gaps: Annotated[Gaps, typer.Option(help="Of trades: what left-out ids inside a file are.")] = "refuse",
     replace: Annotated[
-        bool, typer.Option("--replace", help="Let bars that contradict stored ones replace them.")
+        bool, typer.Option("--replace", help="Let rows that contradict stored ones replace them.")
     ] = False,
     base_url: Annotated[
         str | None,
@@ -69,11 +69,12 @@ def download(
     lake: LakeOption = None,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
-    """Fetch a venue's bars, verify and check them, and store them in the lake.
+    """Fetch a venue's bars, fundings or trades, verify and check them, and store them in the lake.
 
     Interrupted or run again, it goes on where it stopped and fetches only what the lake does not have.
 
-    An archive's series is stored wholly, or, if one of its files is refused, not at all; an exchange's month by month.
+    An archive's series is stored wholly, or, if one of its files is refused, not at all; its trades are stored file by
+    file up to the first that is refused; an exchange's bars month by month.
     """
     from market.lake import Lake
 
@@ -93,7 +94,7 @@ def download(
     else:
         from_archive(
             venue, names, kind, interval, first, until, store,
-            base_url, rate or 10.0, replace, folder or place.root / "downloads", parallel,
+            base_url, rate or 10.0, gaps, replace, folder or place.root / "downloads", parallel,
         )  # fmt: skip
 
 
@@ -107,6 +108,7 @@ def from_archive(
     store: Lake,
     base_url: str | None,
     rate: float,
+    gaps: Gaps,
     replace: bool,
     folder: Path,
     parallel: int,
@@ -123,8 +125,10 @@ def from_archive(
     wanted = [Wanted(one, start, until) for one, start in zip(series, starts, strict=True) if start < until]
     client = Client(base_url or BASE_URL, rate=rate)
     with showing("downloading") as progress:
-        results = download_series(client, wanted, folder, store, replace=replace, parallel=parallel, progress=progress)
-    _tell_archive(results, store, folder)
+        results = download_series(
+            client, wanted, folder, store, gaps=gaps, replace=replace, parallel=parallel, progress=progress
+        )
+    _tell_archive(results, store)
 
 
 def from_exchange(
@@ -153,18 +157,15 @@ def from_exchange(
     _tell_exchange(results, store)
 
 
-def _tell_archive(results: list[Downloaded], store: Lake, folder: Path) -> None:
-    from market.download.series import LAKE_KINDS, lake_key
+def _tell_archive(results: list[Downloaded], store: Lake) -> None:
+    from market.download.series import TRADE_KINDS, lake_key
     from market.sources import source_of
 
     for one in results:
         files, known = len(one.arrived.files), one.arrived.known
-        if one.arrived.series.kind in LAKE_KINDS:
-            unit = source_of(lake_key(one.arrived.series).kind).unit
-            told = f"{files} files fetched, {known} known, {one.added:,} new {unit}"
-        else:
-            told = f"{files} verified files in {folder}; the lake does not hold this kind"
-        typer.echo(f"{one.arrived.series}: {told}")
+        kind = one.arrived.series.kind
+        unit = "trades" if kind in TRADE_KINDS else source_of(lake_key(one.arrived.series).kind).unit
+        typer.echo(f"{one.arrived.series}: {files} files fetched, {known} known, {one.added:,} new {unit}")
         if one.arrived.absent:
             absent = one.arrived.absent
             typer.echo(f"  not published: {len(absent)} from {absent[0]} to {absent[-1]}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from archive_server import SPOT, Archive, serving
+from bar_twins import random_trades
 from market_bars import random_bars, tree, zipped
+from trade_files import file_text
 
 from market.download.archive import Wanted
 from market.download.client import Client
@@ -14,6 +16,8 @@ from market.download.series import download_series, end_of, lake_key
 from market.errors import DownloadError
 from market.lake import Lake
 from market.time import DAY, HOUR, parse_time
+from market.trades.lake import TradeLake
+from market.trades.read import read_trades
 
 ETHER = ArchiveSeries("binance", "ETHUSDT", "klines", "15m")
 START, STOP = parse_time("2025-01-01"), parse_time("2025-03-01")
@@ -168,19 +172,45 @@ def test_fundings_and_mark_prices_come_the_same_way(archive, lake, folder, bars)
 
 
 @pytest.mark.real_data
-def test_kinds_that_the_lake_does_not_hold_come_as_verified_files(archive, lake, folder, real_data):
-    trades, day = ArchiveSeries("binance", "PEPEUSDT", "aggTrades"), "2024-10-27"
-    content = (real_data / "trades" / f"spot-PEPEUSDT-aggTrades-{day}.zip").read_bytes()
-    archive.put(trades.path(day), content)
-    begin = parse_time(day)
-    for _ in range(2):
-        (one,) = download(archive, lake, folder, trades, start=begin, stop=begin + DAY)
-        assert [path.read_bytes() for path in one.arrived.files] == [content]
-        assert (one.added, one.report, one.refused) == (0, None, None)
+def test_a_real_day_of_trades_comes_into_the_lake_once(archive, lake, folder, real_data):
+    series, day = ArchiveSeries("binance", "PEPEUSDT", "aggTrades"), "2024-10-27"
+    path = real_data / "trades" / f"spot-PEPEUSDT-aggTrades-{day}.zip"
+    archive.put(series.path(day), path.read_bytes())
+    begin, trades = parse_time(day), TradeLake(lake.root)
+    (one,) = download(archive, lake, folder, series, start=begin, stop=begin + DAY)
+    assert (one.added, one.refused) == (57_229, None)
+    assert trades.read(lake_key(series)).tobytes() == read_trades(path).trades.tobytes()
+    assert end_of(lake, lake_key(series)) == trades.read(lake_key(series))["time"][-1]
+    assert lake.list() == []
+    stored = tree(lake.root)
+    (again,) = download(archive, lake, folder, series, start=begin, stop=begin + DAY)
+    assert (again.added, again.arrived.known, again.report) == (0, 1, None)
     assert len(archive.fetched()) == 1
-    assert not lake.root.exists()
-    with pytest.raises(DownloadError, match=r"aggTrades: only klines, .* are stored in the lake"):
-        lake_key(trades)
+    assert tree(lake.root) == stored
+
+
+def test_trades_are_stored_up_to_the_file_that_is_refused(archive, lake, folder):
+    """A month is published as days; the second day lacks an id."""
+    series, trades = ArchiveSeries("binance-um", "BTCUSDT", "trades"), random_trades(900, 3, counts=False)
+    trades["time"] = START + np.arange(900) * (DAY // 300)
+    parts = np.split(trades, 3)
+    parts[1] = np.delete(parts[1], 100)
+    for number, part in enumerate(parts, 1):
+        content = zipped(file_text(part, "futures_trades", header=True))
+        archive.put(series.path(f"2025-01-0{number}"), content)
+    stop = START + 3 * DAY
+    (one,) = download(archive, lake, folder, series, stop=stop)
+    assert "BTCUSDT-trades-2025-01-02.zip: error id_gap" in one.refused
+    assert one.added == 300
+    key, store = lake_key(series), TradeLake(lake.root)
+    assert store.read(key).tobytes() == parts[0].tobytes()
+    (two,) = download(archive, lake, folder, series, stop=stop, gaps="report")
+    assert (two.added, two.arrived.known, two.refused) == (599, 1, None)
+    assert "warning id_gap" in two.report.text()
+    assert [gap.missing for gap in store.gaps(key)] == [1]
+    (lake.root / key.folder / "day=2025-01-01.parquet").unlink()
+    (three,) = download(archive, lake, folder, series, stop=stop, gaps="report")
+    assert (three.added, three.arrived.known) == (300, 2)
 
 
 @pytest.mark.real_data
