@@ -34,6 +34,7 @@ COMMANDS: dict[str, Row] = {
     "demo": Row(RESEARCH, "The whole road on embedded data: train, certify, register, backtest, trade on paper."),
     "data": Row(RESEARCH, "Download, import, list and check market data."),
     "record": Row(RESEARCH, "Record a venue's live trades and order book, and turn recordings into bars."),
+    "features": Row(RESEARCH, "List, show and plot features."),
     "train": Row(RESEARCH, "Train, certify, track and register an ensemble from a configuration."),
     "backtest": Row(RESEARCH, "Trade a registered model over history, after costs."),
     "models": Row(RESEARCH, "List, show, promote and roll back models."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,21 @@ def command_app(about: str) -> typer.Typer:
 def open_workspace(path: Path) -> Workspace:
     """The workspace at a path, which need not exist yet."""
     return Workspace(path.resolve())
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON for people and programs.
+
+    Examples
+    --------
+    >>> print(json_text({"bars": 7}))
+    {
+      "bars": 7
+    }
+    """
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

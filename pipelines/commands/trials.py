@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.options import WORKSPACE, WorkspaceOption, open_workspace, table
+from pipelines.commands.options import WORKSPACE, WorkspaceOption, json_text, open_workspace, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ def list_(
     chosen = _filtered(found, symbol, since, name, kind)
     shown = chosen[::-1][: limit or None]
     if json:
-        typer.echo(_json([_plain(one) for one in shown]))
+        typer.echo(json_text([_plain(one) for one in shown]))
     elif not everything:
         typer.echo(f"the ledger {ledger.label} is empty: `bot4 train` records its trials by itself")
     else:
@@ -160,12 +160,6 @@ def _plain(one: Entry) -> dict[str, Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _json(value: Any) -> str:
-    import msgspec
-
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-
-
 @app.command(epilog="Example: bot4 trials show 5f0c2a91")
 def show(
     trial: Annotated[str, typer.Argument(help="A trial's id, or a run's; the beginning is enough.")],
@@ -182,7 +176,7 @@ def show(
     if json:
         import msgspec
 
-        typer.echo(_json(_plain(one) | {"returns": msgspec.to_builtins(one.returns)}))
+        typer.echo(json_text(_plain(one) | {"returns": msgspec.to_builtins(one.returns)}))
         return
     touching = overlapping(entries, one.trial.touched)
     same = sum(other.trial.identity == one.trial.identity for other in entries)
