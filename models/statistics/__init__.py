@@ -3,5 +3,5 @@
 How sure: `sharpe`, `sharpe_intervals`, `drawdowns`, `strategy`, `strategy_risk`, `capacity`, `predictions`,
 `evaluation`. How fooled: `selection`, `trials` (deflation), `pbo` (overfitting), `snooping` (the best of many),
 `paired` (one of two). With what: `bootstrap`, `resampling`, `long_run`. Of series: `stationarity`, `fractional`,
-`entropy`.
+`entropy`, `persistence`. Of columns: `columns`, `drift`.
 """

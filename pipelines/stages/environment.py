@@ -20,6 +20,7 @@ FILES_OF_PIPELINES = (
     "config_check",
     "errors",
     "estimate",
+    "feature_study",
     "importances",
     "laboratory",
     "ledger/chain",
