@@ -1,7 +1,9 @@
 """Quality gates: what is wrong with bars, by row.
 
 *Errors* cannot be true of any market and refuse an import; *warnings* are suspicious and reported; *info* is
-worth knowing. Checks look at rows in the order given, so a shuffled file is seen as one.
+worth knowing. Checks look at rows in the order given, so a shuffled file is seen as one. Bars on no grid (tick,
+volume, dollar bars, interval 0) may start at the same time, and none can be missing by the clock: ``duplicate``,
+``off_grid`` and ``gap`` are not looked for.
 
 ==================  ========  =====================================================================
 code                severity  meaning
@@ -9,7 +11,8 @@ code                severity  meaning
 misordered          error     a row starts before the row above it
 duplicate           error     two rows start at the same time
 off_grid            error     start is not on the interval's grid (weeks from Monday, else from 1970)
-bad_end             error     end is not start + interval
+bad_end             error     end is not start + interval; on no grid, end is before start
+overlap             error     on no grid: a row starts before the row above it ends
 bad_price           error     open, high, low or close is missing, infinite or not above zero
 ohlc                error     low and high do not enclose open and close
 bad_volume          error     volume is missing, infinite or negative; any other amount is negative
@@ -133,7 +136,7 @@ def check_bars(bars: NDArray[np.void], interval: int, rules: QualityRules | None
     bars
         Array of `market.bars.BAR`, shape (n,), in the order of their source.
     interval
-        In nanoseconds.
+        In nanoseconds; 0 of bars on no grid.
     rules
         Thresholds; None takes the defaults.
 
@@ -156,18 +159,22 @@ def check_bars(bars: NDArray[np.void], interval: int, rules: QualityRules | None
     rules = rules or QualityRules()
     if not len(bars):
         return QualityReport(0, interval, ())
-    checks: tuple[Callable[[], Finding | None], ...] = (
-        lambda: _misordered(bars),
+    on_grid: tuple[Callable[[], Finding | None], ...] = (
         lambda: _duplicate(bars),
         lambda: _off_grid(bars, interval),
         lambda: _bad_end(bars, interval),
+    )
+    on_none: tuple[Callable[[], Finding | None], ...] = (lambda: _end_before_start(bars), lambda: _overlap(bars))
+    checks: tuple[Callable[[], Finding | None], ...] = (
+        lambda: _misordered(bars),
+        *(on_grid if interval else on_none),
         lambda: _bad_price(bars),
         lambda: _ohlc(bars),
         lambda: _bad_volume(bars),
         lambda: _taker_volume(bars),
         lambda: _bad_book(bars),
         lambda: _vwap_range(bars),
-        lambda: _gap(bars, interval),
+        lambda: _gap(bars, interval) if interval else None,
         lambda: _zero_volume_run(bars, rules),
         lambda: _outlier(bars, rules),
         lambda: _zero_volume(bars),
@@ -232,6 +239,18 @@ def _bad_end(bars: NDArray[np.void], interval: int) -> Finding | None:
     bad = bars["end"] - bars["start"] != interval
     count = _plural(int(bad.sum()))
     return _finding(bars, "bad_end", "error", bad, lambda row: f"{count} not ending one interval after the start")
+
+
+def _end_before_start(bars: NDArray[np.void]) -> Finding | None:
+    bad = bars["end"] < bars["start"]
+    count = _plural(int(bad.sum()))
+    return _finding(bars, "bad_end", "error", bad, lambda row: f"{count} ending before the start")
+
+
+def _overlap(bars: NDArray[np.void]) -> Finding | None:
+    bad = bars["start"] < np.concatenate([bars["start"][:1], bars["end"][:-1]])
+    count = _plural(int(bad.sum()), "row")
+    return _finding(bars, "overlap", "error", bad, lambda row: f"{count} starting before the row above ends")
 
 
 def _bad_price(bars: NDArray[np.void]) -> Finding | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import Final
 
+from market.bar_builders.names import is_spec_name, parse_spec
 from market.errors import LakeError
 from market.time import format_interval, parse_interval
 
@@ -21,10 +22,15 @@ PARTS: Final = ("venue", "instrument", "kind", "interval")
 class SeriesKey:
     """One series of the lake.
 
+    ``interval`` is that of bars on a grid of time, such as ``15m``; of other bars their name, such as
+    ``dollar-1000000`` (`market.bar_builders.names.spec_name`); or ``irregular``.
+
     Raises
     ------
     LakeError
         If a part is not a plain name (letters, digits, ``_ . : -``).
+    MarketError
+        If the interval is neither, or not as such bars are named.
 
     Examples
     --------
@@ -42,13 +48,20 @@ class SeriesKey:
             value = getattr(self, part)
             if NAME.fullmatch(value) is None:
                 raise LakeError(f"{part} {value!r} cannot name a series: use letters, digits and _ . : -")
-        if self.interval != IRREGULAR:
+        if is_spec_name(self.interval):
+            parse_spec(self.interval)
+        elif self.interval != IRREGULAR:
             parse_interval(self.interval)
 
     @property
     def nanoseconds(self) -> int:
-        """The interval in nanoseconds; 0 where it is irregular."""
-        return 0 if self.interval == IRREGULAR else parse_interval(self.interval)
+        """The interval in nanoseconds; 0 of series on no grid."""
+        return 0 if self.interval == IRREGULAR or self.off_grid else parse_interval(self.interval)
+
+    @property
+    def off_grid(self) -> bool:
+        """Whether these are bars that end by what is traded: several may start at the same time."""
+        return is_spec_name(self.interval)
 
     @property
     def folder(self) -> PurePosixPath:

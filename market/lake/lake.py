@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -19,7 +20,7 @@ from market.bars import BAR, FIELDS
 from market.errors import LakeError
 from market.lake import provenance
 from market.lake.keys import SeriesInfo, SeriesKey
-from market.lake.merge import canonical, check_increasing, fingerprint_bars, merge
+from market.lake.merge import canonical, check_order, fingerprint_bars, merge
 from market.lake.provenance import ImportRecord, Source
 from market.lake.storage import decode, encode, verified
 from market.lake.stores import Store, open_store
@@ -30,7 +31,11 @@ PREFIX: Final = "month="
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
-    """Bars for one series, strictly increasing in start, and where they came from."""
+    """Bars for one series, in order, and where they came from.
+
+    On a grid they are strictly increasing in start. On none, none overlaps the one before it, and of bars that start
+    at the same time all must be delivered, from the first: their order tells them apart.
+    """
 
     key: SeriesKey
     bars: NDArray[np.void]
@@ -101,11 +106,11 @@ class Lake:
         Raises
         ------
         LakeError
-            If bars are not strictly increasing, or contradict stored ones and ``replace`` is false.
+            If bars are not in order, or contradict stored ones and ``replace`` is false, or, on no grid, overlap them.
         """
         clean = [Delivery(item.key, canonical(item.bars), item.source) for item in deliveries]
         for item in clean:
-            check_increasing(item.bars, _what(item))
+            check_order(item.bars, _what(item), item.key.off_grid)
         with self.store.lock():
             pending = _Pending()
             reports = [self._plan(pending, item, replace) for item in clean]
@@ -194,17 +199,32 @@ class Lake:
         written = []
         for month in np.unique(months):
             name = f"{item.key.folder}/{PREFIX}{month}.parquet"
-            stored = pending.months.get(name)
-            if stored is None:
-                content = self.store.read(name)
-                stored = np.empty(0, BAR) if content is None else decode(content, self.store.place(name))
-            merged = merge(stored, item.bars[months == month], _what(item), replace)
+            merged = merge(
+                self._month_bars(pending, name), item.bars[months == month], _what(item), replace, item.key.off_grid
+            )
             pending.months[name] = merged.bars
             added, changed, unchanged = added + merged.added, changed + merged.changed, unchanged + merged.unchanged
             if merged.added or merged.changed:
                 pending.dirty.add(name)
                 written.append(str(month))
+        if item.key.off_grid:
+            self._check_neighbours(pending, item, written)
         return WriteReport(item.key, added, changed, unchanged, tuple(written))
+
+    def _month_bars(self, pending: _Pending, name: str) -> NDArray[np.void]:
+        if name in pending.months:
+            return pending.months[name]
+        content = self.store.read(name)
+        return np.empty(0, BAR) if content is None else decode(content, self.store.place(name))
+
+    def _check_neighbours(self, pending: _Pending, item: Delivery, written: Sequence[str]) -> None:
+        """No bar on no grid may end behind the first one of the next month."""
+        folder = str(item.key.folder)
+        names = sorted({*self._months(folder), *(name for name in pending.months if name.startswith(f"{folder}/"))})
+        for earlier, later in pairwise(names):
+            if _month_of(earlier) in written or _month_of(later) in written:
+                edge = np.concatenate([self._month_bars(pending, earlier)[-1:], self._month_bars(pending, later)[:1]])
+                check_order(edge, f"{_what(item)}, from {_month_of(earlier)} to {_month_of(later)}", off_grid=True)
 
     def _record(self, item: Delivery, report: WriteReport, replace: bool) -> None:
         if item.source is None or not len(item.bars):

@@ -55,17 +55,22 @@ def fingerprint_bars(bars: NDArray[np.void]) -> str:
     return digest.hexdigest()
 
 
-def merge(stored: NDArray[np.void], new: NDArray[np.void], what: str, replace: bool = False) -> Merged:
-    """The union of canonical bars, both strictly increasing in ``start``.
+def merge(
+    stored: NDArray[np.void], new: NDArray[np.void], what: str, replace: bool = False, off_grid: bool = False
+) -> Merged:
+    """The union of canonical bars, both in order (`check_order`).
 
-    A value that one side lacks is taken from the other: missing is not a contradiction.
+    A value that one side lacks is taken from the other: missing is not a contradiction. Bars on no grid that start at
+    the same time are told apart by their order: the first of either side is the same bar, and so on.
 
     Raises
     ------
     LakeError
-        If both sides hold different values of one field of one bar, unless ``replace``.
+        If both sides hold different values of one field of one bar, unless ``replace``; or if bars on no grid would
+        overlap.
     """
     place = np.searchsorted(stored["start"], new["start"])
+    place += np.arange(len(new)) - np.searchsorted(new["start"], new["start"])
     known = np.zeros(len(new), bool)
     inside = place < len(stored)
     known[inside] = stored["start"][place[inside]] == new["start"][inside]
@@ -78,16 +83,19 @@ def merge(stored: NDArray[np.void], new: NDArray[np.void], what: str, replace: b
     combined[place[known]] = update
     combined = np.concatenate([combined, new[~known]])
     combined = combined[np.argsort(combined["start"], kind="stable")]
+    if off_grid:
+        check_order(combined, f"{what}, together with what is stored", off_grid)
     return Merged(combined, int((~known).sum()), int(changed.sum()), int((~changed).sum()))
 
 
-def check_increasing(bars: NDArray[np.void], what: str) -> None:
-    """Refuse bars that are not strictly increasing in start, naming the first such row."""
-    wrong = np.diff(bars["start"]) <= 0
+def check_order(bars: NDArray[np.void], what: str, off_grid: bool = False) -> None:
+    """Refuse bars that are not strictly increasing in start, or, on no grid, overlap; names the first such row."""
+    wrong = bars["start"][1:] < bars["end"][:-1] if off_grid else np.diff(bars["start"]) <= 0
     if wrong.any():
         row = int(np.argmax(wrong)) + 1
+        flaw = "starts before the row before it ends" if off_grid else "does not come after the row before it"
         raise LakeError(
-            f"{what}: row {row} at {format_time(int(bars['start'][row]))} does not come after the row before it;"
+            f"{what}: row {row} at {format_time(int(bars['start'][row]))} {flaw};"
             " sort the bars and remove duplicates (market.quality.check_bars lists them)"
         )
 

@@ -127,6 +127,10 @@ class TradeLake:
         keys = [SeriesKey.from_folder(PurePosixPath(one)) for one in self.store.folders() if self._day_files(one)]
         return sorted((self._info(key) for key in keys), key=lambda info: info.key)
 
+    def holds(self, key: SeriesKey) -> bool:
+        """Whether there is such a series."""
+        return bool(self._day_files(str(key.folder)))
+
     def gaps(self, key: SeriesKey) -> Sequence[IdGap]:
         """Where ids are missing between the first and the last stored trade; errors as `days`."""
         found: list[IdGap] = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from market.time import DAY, SECOND, format_time, parse_interval, parse_time
+from pipelines.commands.data_files import GapOption
 from pipelines.commands.data_trades import Gaps
 from pipelines.commands.options import WORKSPACE, LakeOption, WorkspaceOption, open_workspace
 from pipelines.errors import ConfigError
@@ -51,7 +52,7 @@ def download(
         str | None, typer.Option("--to", help="The month, day or time that is no longer wanted; default: today.")
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="From the last stored bar on, for each symbol.")] = False,
-    gaps: Annotated[Gaps, typer.Option(help="Of trades: what left-out ids inside a file are.")] = "refuse",
+    gaps: GapOption = "refuse",
     replace: Annotated[
         bool, typer.Option("--replace", help="Let rows that contradict stored ones replace them.")
     ] = False,

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from market.readers.times import TimeUnit
-    from market.trades.lake import TradeInfo
+    from market.trades.lake import TradeInfo, TradeLake
 
 Gaps = Literal["refuse", "report"]
 
@@ -86,3 +86,30 @@ def trade_row(one: TradeInfo) -> tuple[str, ...]:
         f"{one.size / 1e6:,.1f} MB",
         f"ids {one.first_id} to {one.last_id}",
     )
+
+
+def check_stored_trades(lake: TradeLake, one: TradeInfo) -> bool:
+    """Run the gates over a stored series of trades, day by day, and say what they found; whether one is broken.
+
+    Ids that are missing are told with all days together, and break nothing: what was not imported is not there.
+    """
+    from market.errors import LakeError
+    from market.time import format_time
+    from market.trades.quality import check_trades
+
+    try:
+        found = [line for day in lake.days(one.key) for line in check_trades(day, "report").errors]
+        gaps = lake.gaps(one.key)
+    except LakeError as error:
+        typer.echo(f"BAD      {error}")
+        return True
+    typer.echo(f"{'BAD' if found else 'ok':<8} {one.key}: {one.rows:,} trades on {len(one.days)} days")
+    for finding in found:
+        typer.echo(f"         error {finding.code}: {format_time(finding.time)}: {finding.message}")
+    if gaps:
+        largest = max(gaps, key=lambda gap: gap.missing)
+        typer.echo(
+            f"         warning id_gap: {len(gaps)} gaps, {sum(gap.missing for gap in gaps):,} ids missing;"
+            f" the largest is {largest.missing:,} ids before {format_time(largest.after)}"
+        )
+    return bool(found)

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.commands.data import column_map
+from pipelines.commands.data_files import column_map
 from pipelines.errors import ConfigError
 
 RUNNER = CliRunner()
