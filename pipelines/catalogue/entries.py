@@ -162,5 +162,6 @@ def nearest(name: str, known: Mapping[str, Entry] | Sequence[str]) -> str:
     >>> nearest("RSI_15", ("rsi_14", "volume_z_24"))
     'did you mean rsi_14? '
     """
-    near = get_close_matches(name.lower(), known, n=3)
+    spelt = {one.lower(): one for one in known}
+    near = [spelt[one] for one in get_close_matches(name.lower(), spelt, n=3)]
     return f"did you mean {', '.join(near)}? " if near else ""

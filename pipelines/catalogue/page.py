@@ -15,7 +15,8 @@ ABOUT = """
 Made by `bot4 features page --out docs/features.md` from the catalogue; a test compares the two. Do not edit it.
 
 {total} features: {counts}. A feature may be of several kinds.
-`bot4 features show NAME` says everything about one, with the text of its kernels.
+`bot4 features show NAME` says everything about one, with the text of its kernels; `bot4 features plot NAME --on SYMBOL`
+draws it over the lake's bars.
 
 - **unit**: `1` is a pure number; standard deviations are those of the feature's own formula.
 - **source**: who defined it; `own` is ours, or too common to have an author.

@@ -61,7 +61,7 @@ def facts(one: Entry) -> list[tuple[str, str]]:
         ("name", feature.name),
         ("group", one.group),
         ("kinds", ", ".join(one.kinds)),
-        *lines_of("formula", feature.meaning),
+        ("formula", feature.meaning),
         ("unit", feature.unit),
         ("source", feature.source),
         ("scale", f"{feature.scale:g}: exact to 1e-9 of the larger of |value| and this"),
@@ -72,14 +72,24 @@ def facts(one: Entry) -> list[tuple[str, str]]:
         *fitted,
         ("cost of a bar", one.cost),
         ("names that take it", taken_by(one)),
-        *[("disabled by" if number == 0 else "", text) for number, text in enumerate(disabled_by(one))],
+        ("disabled by", "; ".join(disabled_by(one))),
     ]
     return [row for row in rows if row[1]]
 
 
-def lines_of(name: str, text: str, width: int = 100) -> list[tuple[str, str]]:
-    """A long text as rows of a table."""
-    return [(name if number == 0 else "", each) for number, each in enumerate(textwrap.wrap(text, width))]
+def wrapped(rows: Sequence[tuple[str, str]], width: int = 100) -> list[tuple[str, str]]:
+    """A table of two columns whose second is no wider than that.
+
+    Examples
+    --------
+    >>> wrapped([("unit", "bits"), ("formula", "a + b")], width=4)
+    [('unit', 'bits'), ('formula', 'a +'), ('', 'b')]
+    """
+    return [
+        (name if number == 0 else "", line)
+        for name, text in rows
+        for number, line in enumerate(textwrap.wrap(text, width))
+    ]
 
 
 def warmup(feature: Feature) -> str:

@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.catalogue.kinds import Kind
-from pipelines.commands.options import command_app, json_text, table
+from pipelines.commands.options import (
+    WORKSPACE,
+    LakeOption,
+    WorkspaceOption,
+    command_app,
+    json_text,
+    open_workspace,
+    table,
+)
 
 if TYPE_CHECKING:
     from pipelines.catalogue.entries import Entry
 
 app = command_app("List, show and plot features; write their page of the manual.")
 
+MOST = 20
+"""Features in one figure."""
 Files = Annotated[
     list[Path] | None,
     typer.Option("--file", exists=True, dir_okay=False, help="A file of features of your own (FEATURES); repeat it."),
@@ -73,14 +83,68 @@ def show(
     A kernel's text is what is compiled for research and live alike, and what a model's digest covers.
     """
     from pipelines.catalogue.entries import choose
-    from pipelines.catalogue.text import constants, disabled_by, facts, plain, sources, steps, whole
+    from pipelines.catalogue.text import constants, disabled_by, facts, plain, sources, steps, whole, wrapped
 
     one = choose(_entries(file), name)
     if json:
         code = {"steps": steps(one.feature), "kernels": sources(one.feature), "constants": constants(one.feature)}
         typer.echo(json_text(plain(one) | {"disabled_by": disabled_by(one)} | code))
         return
-    typer.echo(whole(one, table(("", ""), facts(one)).lstrip("\n")))
+    typer.echo(whole(one, table(("", ""), wrapped(facts(one))).lstrip("\n")))
+
+
+@app.command(
+    epilog="Example: bot4 features plot rsi_14 adx_14 --on BTCUSDT --interval 15m --from 2025-06-01 --to 2025-07-01"
+)
+def plot(
+    names: Annotated[list[str], typer.Argument(help="Features by name, drawn in this order.", metavar="NAME...")],
+    on: Annotated[str, typer.Option(help="The instrument, as `bot4 data list` names it.", metavar="SYMBOL")],
+    venue: Annotated[str | None, typer.Option(help="Its venue, if the lake has it of several.")] = None,
+    interval: Annotated[str | None, typer.Option(help="Its bars' interval, if the lake has several.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="First time shown (ISO 8601, UTC).")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Time before which all shown bars start.")] = None,
+    panel: Annotated[
+        str | None,
+        typer.Option(help="The other instruments, for features that compare.", metavar="SYMBOL,SYMBOL"),
+    ] = None,
+    fit_share: Annotated[float, typer.Option(help="Fit fitted features on this first part of what is shown.")] = 0.5,
+    out: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="A .png or .html file; both without ending. Default: named after it all."),
+    ] = None,
+    file: Files = None,
+    lake: LakeOption = None,
+    workspace: WorkspaceOption = WORKSPACE,
+) -> None:
+    """Draw the price and features of it over bars of the lake, and say in numbers what the values are like.
+
+    The values are the engine's: it begins at the lake's first bar, whatever is shown. Features that must be fitted are
+    fitted on the first part of what is shown, which is shaded.
+    """
+    from features.plugins import extended_catalogue
+    from market.lake import Lake
+    from market.time import parse_time
+    from pipelines.catalogue.entries import choose, entries
+    from pipelines.catalogue.series import find_series, show_series
+    from pipelines.catalogue.summary import HEADINGS, summaries
+    from pipelines.errors import ConfigError
+    from pipelines.report.feature_plot import said, targets, write_plot
+
+    catalogue = extended_catalogue(file or ())
+    known = entries(catalogue)
+    chosen = [choose(known, name) for name in names]
+    if len(chosen) > MOST:
+        raise ConfigError(f"{len(chosen)} features are too many for one figure; draw at most {MOST}")
+    start, stop = (None if text is None else parse_time(text) for text in (from_, to))
+    others = [one.strip() for one in panel.split(",") if one.strip()] if panel else []
+    paths = targets(out or Path(f"{names[0] if len(names) == 1 else 'features'}-{on}"))
+    stored = Lake(lake or open_workspace(workspace).lake)
+    key = find_series(stored, on, venue, interval)
+    shown = show_series(stored, key, names, catalogue, start, stop, others, fit_share)
+    write_plot(shown, chosen, paths)
+    typer.echo("\n".join([*said(shown), "", table(HEADINGS, [one.row for one in summaries(shown)]), ""]))
+    for path in paths:
+        typer.echo(f"wrote {path}")
 
 
 @app.command(epilog="Example: bot4 features page --out docs/features.md")
