@@ -82,8 +82,9 @@ def show_series(
 ) -> Shown:
     """Features by the engine, which takes in all bars from the lake's first one on, shown from ``start`` to ``stop``.
 
-    What is shown of a feature that needs no fitting therefore does not depend on ``start``. Fitted features are fitted
-    on the bars of the first ``fit_share`` of what is shown, and nothing else.
+    What is shown of a feature that needs no fitting therefore does not depend on ``start``. Where bars before ``start``
+    lack a field that is read (the book's, before it was recorded), the engine begins behind the last of those. Fitted
+    features are fitted on the bars of the first ``fit_share`` of what is shown, and nothing else.
 
     Parameters
     ----------
@@ -109,14 +110,16 @@ def show_series(
     first = 0 if start is None else int(np.searchsorted(bars["start"], start))
     if first == len(bars):
         raise ConfigError(f"the lake has no bars of {key} in the time asked for{stretch(lake.read(key))}")
-    check_fields(wanted, bars, others)
     shown = bars[first:]
+    lacking = rows_without(wanted, bars)
+    check_fields(wanted, shown, lacking[first:], others)
+    begin = int(np.flatnonzero(lacking)[-1]) + 1 if lacking.any() else 0
     fitted_bars = floor(fit_share * len(shown)) if wanted.needed else 0
     if wanted.needed:
-        begin, end = int(shown["start"][0]), int(shown["start"][fitted_bars])
-        wanted = fit_features(wanted, {key.instrument: shown[:fitted_bars]}, begin, end)
-    values = FeatureEngine(wanted).replay(bars)[first:]
-    return Shown(key, shown, wanted, values, first, fitted_bars, others)
+        known = shown[:fitted_bars]
+        wanted = fit_features(wanted, {key.instrument: known}, int(shown["start"][0]), int(known["end"].max(initial=0)))
+    values = FeatureEngine(wanted).replay(bars[begin:])[first - begin :]
+    return Shown(key, shown, wanted, values, first - begin, fitted_bars, others)
 
 
 def with_panel(
@@ -129,15 +132,30 @@ def with_panel(
     return engine.replay(series)[0]
 
 
-def check_fields(wanted: FeatureSet, bars: NDArray[np.void], others: Sequence[str]) -> None:
-    """Refuse features whose bar fields the series lacks, or that compare where there is nobody to compare with."""
+def rows_without(wanted: FeatureSet, bars: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which bars lack a field that is read."""
+    found = np.zeros(len(bars), np.bool_)
+    for field in wanted.fields:
+        found |= np.isnan(bars[field])
+    return found
+
+
+def check_fields(
+    wanted: FeatureSet, shown: NDArray[np.void], lacking: NDArray[np.bool_], others: Sequence[str]
+) -> None:
+    """Refuse features whose bar fields some bars lack, or that compare where there is nobody to compare with."""
     comparing = [one.name for one in wanted.features if not one.fields.isdisjoint(PANEL_FIELDS)]
     if comparing and not others:
         raise ConfigError(
             f"{', '.join(comparing)} compare with other instruments: name some of the same venue and interval, "
             "such as --panel ETHUSDT,SOLUSDT"
         )
-    wanted.require(present_fields(bars))
+    last = int(np.flatnonzero(lacking)[-1]) if lacking.any() else -1
+    if 0 <= last < len(shown) - 1:
+        since = format_time(int(shown["start"][last + 1]))
+        fields = ", ".join(sorted(wanted.fields - present_fields(shown)))
+        raise ConfigError(f"not all bars asked for have {fields}; from {since} on they have: say --from {since}")
+    wanted.require(present_fields(shown))
 
 
 def stretch(bars: NDArray[np.void]) -> str:

@@ -118,8 +118,9 @@ def plot(
 ) -> None:
     """Draw the price and features of it over bars of the lake, and say in numbers what the values are like.
 
-    The values are the engine's: it begins at the lake's first bar, whatever is shown. Features that must be fitted are
-    fitted on the first part of what is shown, which is shaded.
+    The values are the engine's. It begins with the lake's first bar, or the first that has the fields it reads.
+
+    Features that must be fitted are fitted on the first part of what is shown; that part is shaded.
     """
     from features.plugins import extended_catalogue
     from market.lake import Lake

@@ -70,7 +70,7 @@ def feature_plot(shown: Shown) -> Figure:
         left = grid[:, 0]
         left[0].set_xlim(*dates(np.array([shown.bars["start"][0], shown.bars["end"][-1]])))
         date_axis(left[-1])
-        left[-1].set_xlabel(f"end of the bar, UTC{legend(shown)}", color=MUTED, fontsize=8.0)
+        left[-1].set_xlabel(f"end of the bar, UTC{legend(shown)}", color=MUTED, fontsize=8.0, loc="left")
         grid[-1, 1].set_xlabel("how often", color=MUTED, fontsize=8.0)
         figure.align_ylabels(left)
 
@@ -109,7 +109,8 @@ def _feature(axes: Any, shown: Shown, feature: Feature, values: Floats, colour: 
     if known.min() < 0.0 < known.max():
         axes.axhline(0.0, color=MUTED, lw=0.7)
     if feature.fitted:
-        axes.axvspan(*dates(shown.bars["start"][[0, shown.fitted_bars]]), color=ORANGE, alpha=0.15, lw=0)
+        part = np.array([shown.bars["start"][0], shown.bars["end"][shown.fitted_bars - 1]])
+        axes.axvspan(*dates(part), color=ORANGE, alpha=0.15, lw=0)
         mark = {"fontsize": 7.5, "color": AMBER, "ha": "right", "va": "bottom"}
         axes.annotate(
             "shaded: what it was fitted on", (1.0, 1.0), (0.0, 15.0), "axes fraction", "offset points", **mark

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from market.time import format_time
 from pipelines.catalogue.entries import Entry
 from pipelines.catalogue.series import Shown
 from pipelines.catalogue.summary import HEADINGS, summaries
@@ -14,7 +13,7 @@ from pipelines.catalogue.text import facts
 from pipelines.errors import ConfigError
 from pipelines.figures.feature_plot import feature_plot, png
 from pipelines.figures.picture import Picture
-from pipelines.report.view import STYLE, image
+from pipelines.report.view import STYLE, image, second
 from pipelines.report.write import environment, write_whole
 
 SUFFIXES = (".png", ".html")
@@ -23,7 +22,7 @@ SUFFIXES = (".png", ".html")
 def said(shown: Shown) -> list[str]:
     """What must be known to read the values."""
     bars, history, key = shown.bars, shown.history, shown.key
-    begin, end = format_time(int(bars["start"][0])), format_time(int(bars["end"][-1]))
+    begin, end = second(int(bars["start"][0])), second(int(bars["end"][-1]))
     before = f"the engine took in the {history:,} bars before" if history else "the engine began with the first of them"
     sentences = [
         f"{len(bars):,} bars of {key.instrument} ({key.venue}, {key.interval}) from {begin} to {end}; {before}."
@@ -32,7 +31,7 @@ def said(shown: Shown) -> list[str]:
         sentences.append(f"The panel is {', '.join((key.instrument, *shown.panel))}.")
     fitted = [one.name for one in shown.feature_set.features if one.fitted]
     if fitted:
-        until = format_time(int(bars["start"][shown.fitted_bars]))
+        until = second(int(bars["end"][shown.fitted_bars - 1]))
         sentences.append(
             f"Fitted on the first {shown.fitted_bars:,} of these bars, until {until}, shaded in the figure: "
             f"{', '.join(fitted)}. In that part they know their own future; only what comes after is like live."

