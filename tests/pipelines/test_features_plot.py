@@ -270,6 +270,16 @@ def test_what_was_fitted_on_is_shaded_on_fitted_features_only(fitted):
     assert "fitted on" not in " ".join(text.get_text() for text in rsi.texts)
 
 
+def test_a_distribution_is_of_the_values_shown_and_of_fitted_ones_outside_what_they_were_fitted_on(fitted):
+    _, rsi, entropy = feature_plot(fitted).axes[1:6:2]
+    for axes, values in ((rsi, fitted.values[:, 0]), (entropy, fitted.values[fitted.fitted_bars :, 1])):
+        (stairs,) = axes.patches
+        counts, edges, _ = stairs.get_data()
+        assert (edges[0], edges[-1], counts.max()) == (values.min(), values.max(), 1.0)
+        inner = ((values >= edges[5]) & (values < edges[9])).sum()
+        assert counts[5:9].sum() / counts.sum() == pytest.approx(inner / len(values))
+
+
 def test_a_figure_is_the_same_bytes_twice(plain):
     first, second = feature_plot(plain), feature_plot(plain)
     assert png(first) == png(second)
