@@ -22,11 +22,12 @@ draws it over the lake's bars.
 - **source**: who defined it; `own` is ours, or too common to have an author.
 - **warm-up**: bars until it is defined. Before, it is NaN.
 - **memory**: how many bars, the newest included, decide its bits; *all*: of history (exponential averages).
-- **reads**: the bar fields it needs. Bars that lack one disable it. Fields of a panel come from the other instruments.
+- **reads**: the bar fields it needs. Bars that lack one disable it. Those of a panel (group cross) come from the
+  other instruments; they have a history of their own, and are 0 until there are bars enough to compare.
 - **cost**: *cheap* is a few operations a bar, whatever the window. Otherwise the nanoseconds a bar that were measured
   for a set of this feature alone (`features.catalogue.costs` says on what); shared steps cost once.
   Cheap ones that need no fitting are what `names = "all"` takes; the others are computed where they are named.
-- **fitted**: values that are estimated on training bars only, in every fold anew, and travel with the model.
+- **fitted**: values that are estimated on training bars only, and belong to the feature set and its digest.
 """
 
 

@@ -17,6 +17,7 @@ from pipelines.catalogue.entries import PLUGIN, Entry
 SHORT = 72
 """Letters of a formula in a list."""
 HEADINGS = ("name", "group", "unit", "warm-up", "memory", "reads", "cost", "formula")
+PANEL = "its fields have a history of their own, and are 0 until the panel has bars enough to compare"
 CLOCKS = {"count": "number of bars", "end": "end of the bar"}
 
 
@@ -56,7 +57,6 @@ def facts(one: Entry) -> list[tuple[str, str]]:
     feature = one.feature
     parameters = ", ".join(f"{name} {value:g}" for name, value in feature.parameters.items())
     fitted = [(f"fitted {each.name}", f"{each.size} numbers, on training bars only") for each in feature.fitted]
-    memory = "all of history" if feature.memory is None else f"the last {one.memory} bars decide its bits"
     rows = [
         ("name", feature.name),
         ("group", one.group),
@@ -67,7 +67,8 @@ def facts(one: Entry) -> list[tuple[str, str]]:
         ("scale", f"{feature.scale:g}: exact to 1e-9 of the larger of |value| and this"),
         ("parameters", parameters),
         ("warm-up", warmup(feature)),
-        ("memory", memory),
+        ("memory", memory(one)),
+        ("panel", PANEL if "cross" in one.kinds else ""),
         ("reads", ", ".join(one.fields) or "the time only"),
         *fitted,
         ("cost of a bar", one.cost),
@@ -97,6 +98,17 @@ def warmup(feature: Feature) -> str:
     if feature.warmup == 1:
         return "none: defined from the first bar on"
     return f"defined from bar {feature.warmup:,} on, NaN before"
+
+
+def memory(one: Entry) -> str:
+    """Which bars decide its bits."""
+    match one.feature.memory:
+        case None:
+            return "all of history"
+        case 1:
+            return "this bar alone decides its bits"
+        case _:
+            return f"the last {one.memory} bars decide its bits"
 
 
 def taken_by(one: Entry) -> str:

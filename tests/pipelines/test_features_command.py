@@ -176,6 +176,17 @@ def test_what_else_disables_a_feature():
     assert ("fitted hidden_markov_3", "18 numbers, on training bars only") in facts(ENTRIES["regime_calm_3"])
 
 
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_facts_have_a_line_for_all_that_is_known_and_none_that_says_nothing(name):
+    feature, rows = CATALOGUE[name], dict(facts(ENTRIES[name]))
+    assert all(rows.values())
+    assert ("panel" in rows) == (feature in GROUPS["cross"])
+    assert ("parameters" in rows) == bool(feature.parameters)
+    said = {None: "all of history", 1: "this bar alone decides its bits"}
+    assert rows["memory"] == said.get(feature.memory, f"the last {feature.memory} bars decide its bits")
+    assert feature.warmup == int((re.findall(r"from bar (\d+) on", rows["warm-up"]) or ["1"])[0])
+
+
 def test_features_of_ones_own_are_listed_and_shown(own):
     assert names("--file", own, "--kind", "plugin") == ["cubed_return", "dear_return"]
     assert names("--file", own)[: len(CATALOGUE)] == list(CATALOGUE)
