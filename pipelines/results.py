@@ -18,6 +18,7 @@ from pipelines.audit.findings import Audit
 from pipelines.estimate import Estimate as Estimate
 from pipelines.estimate import Number as Number
 from pipelines.estimate import is_known as is_known
+from pipelines.feature_study import FeatureStudy
 from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
 from pipelines.ledger.summary import TrialSummary
@@ -305,6 +306,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     learning_curves: tuple[LearningCurve, ...] = ()
     importances: tuple[Importance, ...] = ()
     importance_study: ImportanceStudy | None = None
+    feature_study: FeatureStudy | None = None
     weights: dict[str, float] = {}
     backtest: Backtest | None = None
     paper: PaperRun | None = None

@@ -34,16 +34,21 @@ def sentences(audit: Audit) -> tuple[str, ...]:
     """What was done, and what it does not show."""
     cuts = "1 cut" if len(audit.cuts) == 1 else f"{len(audit.cuts)} cuts"
     changes = ", ".join(audit.perturbations)
-    said = [
+    done = (
         f"{audit.scope.capitalize()} audit, {cuts}, seed {audit.seed}. What was changed: {changes}. What cannot depend "
         "on it had to keep its bytes."
-    ]
+    )
+    return tuple(one for one in (done, not_shown(audit)) if one)
+
+
+def not_shown(audit: Audit) -> str:
+    """Of which columns nothing is shown, because no change reached them; empty if there are none."""
     untouched = [one for one in audit.findings if one.verdict == UNTOUCHED]
-    if untouched:
-        names = ", ".join(f"{one.stage}/{one.column}" for one in untouched[:8])
-        more = f" and {len(untouched) - 8} more" if len(untouched) > 8 else ""
-        said.append(f"No change reached {names}{more}: of these nothing is shown.")
-    return tuple(said)
+    if not untouched:
+        return ""
+    names = ", ".join(f"{one.stage}/{one.column}" for one in untouched[:8])
+    more = f" and {len(untouched) - 8} more" if len(untouched) > 8 else ""
+    return f"No change reached {names}{more}: of these nothing is shown."
 
 
 def size(finding: Finding) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from pipelines.figures.equity import equity
+from pipelines.figures.feature_study import feature_pictures
 from pipelines.figures.folds import timeline
 from pipelines.figures.gain import gain_by_fold, gain_intervals
 from pipelines.figures.importance import importance
@@ -84,5 +85,6 @@ def gallery(result: RunResult) -> dict[str, Picture]:
         text = "The untouched last stretch, traded on paper by the serving loop; panels as above."
         add("paper", text, equity(result.paper.backtest))
     pictures += laboratory_pictures(result)
+    pictures += feature_pictures(result.feature_study)
     pictures += importance_pictures(result)
     return {picture.name: picture for picture in pictures}

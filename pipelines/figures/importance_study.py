@@ -77,7 +77,7 @@ def _pictures(result: RunResult, study: ImportanceStudy) -> Iterator[Picture]:
             "right."
         )
         yield Picture(f"shap_{rows.member}", text, shap_summary(as_contributions(rows)))
-    if study.clusters is not None:
+    if study.clusters is not None and (result.feature_study is None or result.feature_study.clusters is None):
         text = (
             "How far features are from each other by rank correlation, and the clusters that are permuted together. A "
             "silhouette near one: at home in its cluster; near zero: alone, or as near to the next."

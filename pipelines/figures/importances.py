@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -21,18 +20,16 @@ from models.importance.clusters import Clusters
 from models.importance.shap import Contributions
 from models.importance.stability import ranks_by_row, stability
 from models.importance.table import Importances
+from pipelines.figures.cells import DARK_BLUE, PALE, heat_cells, named_rows, short_name
 from pipelines.figures.style import BLUE, INK, MUTED, ORANGE, SKY, VERMILION, colours, draw
 
 Floats = NDArray[np.float64]
 SHOWN = 20
 POINTS = 500
 """The most rows of a feature in a SHAP summary, evenly spaced."""
-DARK_BLUE = "#06324f"
-PALE = "#f4f6f8"
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low to high", [BLUE, "#b9b3c3", VERMILION])
 NEAR = LinearSegmentedColormap.from_list("near", [DARK_BLUE, BLUE, SKY, PALE])
 AGREEMENT = LinearSegmentedColormap.from_list("agreement", [ORANGE, PALE, BLUE, DARK_BLUE])
-LONGEST_NAME = 32
 LINE = 0.115
 """Height of a line of small text, inches."""
 MARGIN = 1.3
@@ -64,7 +61,7 @@ def importance_bars(table: Importances, shown: int = SHOWN, level: float = 0.95,
             for values in leading.values:
                 axes.plot(values, rows, "o", ms=2.6, color=MUTED, alpha=0.8, mew=0)
         axes.hlines(rows, low, high, color=INK, lw=1.2)
-        _named_rows(axes, leading.names)
+        named_rows(axes, leading.names)
         axes.set_xlabel(f"{table.method}: {table.unit}")
         kinds = [Line2D([], [], color=INK, lw=1.2, label=f"mean's {100 * level:.0f} % interval")]
         if len(leading.values) <= 30:
@@ -114,7 +111,7 @@ def importance_by_member(
             axes.scatter(chosen.mean, rows, s=20, c=fill, edgecolors=colour, lw=1.1, zorder=3)
             axes.xaxis.set_major_locator(MaxNLocator(3))
             axes.set_title(member)
-            _named_rows(axes, chosen.names)
+            named_rows(axes, chosen.names)
         figure.supxlabel(f"{first.method}: {first.unit}", fontsize=panels[0].xaxis.label.get_fontsize())
         figure.legend(
             handles=[
@@ -154,7 +151,7 @@ def shap_summary(found: Contributions, shown: int = 15, points: int = POINTS) ->
                 alpha=0.85,
                 rasterized=True,
             )
-        _named_rows(axes, [found.names[column] for column in order])
+        named_rows(axes, [found.names[column] for column in order])
         axes.set_xlabel("contribution to the log odds of label 1 (SHAP)")
         bar = figure.colorbar(painted, ax=axes, aspect=40, pad=0.015, ticks=[0, 1])
         bar.ax.set_yticklabels(["low", "high"])
@@ -174,12 +171,12 @@ def fold_agreement(table: Importances, shown: int = SHOWN, k: int = 10) -> Figur
     def paint(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
         folds = [str(number + 1) for number in range(len(table.values))]
-        _heat(left, rank, NEAR, 1, len(table), "{:.0f}")
+        heat_cells(left, rank, NEAR, 1, len(table), "{:.0f}")
         left.set_xticks(range(len(folds)), folds)
-        left.set_yticks(range(len(order)), [_short(table.names[column]) for column in order])
+        left.set_yticks(range(len(order)), [short_name(table.names[column]) for column in order])
         left.set_title(f"rank of {len(table)} in each {table.along}")
         left.set_xlabel(table.along)
-        _heat(right, found.rank_correlation, AGREEMENT, -1, 1, "{:.2f}")
+        heat_cells(right, found.rank_correlation, AGREEMENT, -1, 1, "{:.2f}")
         right.set_aspect("equal", anchor="N")
         right.set_xticks(range(len(folds)), folds)
         right.set_yticks(range(len(folds)), folds)
@@ -211,8 +208,8 @@ def method_agreement(tables: Mapping[str, Importances], shown: int = SHOWN) -> F
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        _heat(axes, rank[:, order].T, NEAR, 1, len(names), "{:.0f}")
-        axes.set_yticks(range(len(order)), [_short(names[column]) for column in order])
+        heat_cells(axes, rank[:, order].T, NEAR, 1, len(names), "{:.0f}")
+        axes.set_yticks(range(len(order)), [short_name(names[column]) for column in order])
         axes.set_xticks(range(len(tables)), [title.replace(" ", "\n") for title in tables])
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
         axes.set_xlabel(f"rank among {len(names)} features")
@@ -238,7 +235,7 @@ def cluster_map(clusters: Clusters) -> Figure:
         out = -0.5 - 0.03 * len(order)
         for label, middle, line in zip(labels, middles, lines, strict=True):
             left.plot([-0.5, out], [middle, line], color=MUTED, lw=0.5, clip_on=False)
-            left.text(out, line, f"{_short(label)} ", ha="right", va="center", fontsize=7)
+            left.text(out, line, f"{short_name(label)} ", ha="right", va="center", fontsize=7)
         left.set_xlim(-0.5, len(order) - 0.5)
         left.set_xticks([])
         left.set_yticks([])
@@ -301,29 +298,6 @@ def swarm(values: Floats, span: float, reach: float = 0.38) -> Floats:
         seen[group] += 1
     widest = max(float(np.abs(turn).max()), 1.0)
     return np.where(turn == 0, 0.0, turn * reach / widest)
-
-
-def _named_rows(axes: Any, names: Any) -> None:
-    axes.set_yticks(range(len(names)), [_short(name) for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.grid(axis="y", visible=False)
-
-
-def _heat(axes: Any, values: Floats, colours: LinearSegmentedColormap, low: float, high: float, form: str) -> None:
-    """A table of coloured cells with their numbers, dark on light and light on dark."""
-    axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
-    axes.grid(False)
-    axes.tick_params(length=0)
-    for (row, column), value in np.ndenumerate(values):
-        shade = np.dot(colours((value - low) / ((high - low) or 1.0))[:3], (0.299, 0.587, 0.114))
-        text = form.format(value).replace("-", "−")
-        axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if shade < 0.55 else INK)
-
-
-def _short(name: str) -> str:
-    """A name without its middle, if it is long: both ends tell features apart."""
-    tail = LONGEST_NAME // 3
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - tail - 1]}…{name[-tail:]}"
 
 
 def _p_value(value: float) -> str:

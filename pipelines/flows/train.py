@@ -39,6 +39,7 @@ from pipelines.stages.backtest import backtest_job, load_backtest
 from pipelines.stages.environment import code_digest
 from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_results
 from pipelines.stages.evidence import check_enough_rows
+from pipelines.stages.feature_study import feature_study_job, load_feature_study
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.refit import refit_job
 from pipelines.stages.score import next_combination
@@ -60,6 +61,7 @@ RESEARCH = {
     "audit": 20,
     "laboratory": 80,
     "importance": 10,
+    "features": 3,
 }
 RELEASE = {"paper": 25, "report": 15, "tracking": 25}
 """Rough seconds of each stage on two cores, for the progress display."""
@@ -196,6 +198,8 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         stages["importance"].skip("off")
     else:
         laps.over("importance", stages["importance"])
+    features = load_feature_study(jobs.run(feature_study_job(panel_artefact, windows, facts.cut), stages["features"]))
+    laps.over("data and features", stages["features"])
 
     result = compose_result(
         config=config,
@@ -215,6 +219,7 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         trials=trials,
         laboratory=laboratory,
         importance_study=study,
+        feature_study=features,
         audit=audit,
         run_id=trial.run,
         created=trial.created,

@@ -13,6 +13,7 @@ from market.time import DAY, HOUR, SECOND, format_time
 from pipelines.figures.gallery import Picture, gallery
 from pipelines.figures.style import house_order, svg
 from pipelines.report.audit import audit_view
+from pipelines.report.features import features_view, off_rows
 from pipelines.report.importance import importance_view
 from pipelines.report.laboratory import laboratory_view
 from pipelines.results import METRICS, Backtest, Estimate, Fold, Number, Performance, Predictor, RunResult, Span
@@ -312,6 +313,8 @@ def view(result: RunResult) -> Row:
         "backtest": performance_rows(result.backtest) if result.backtest else [],
         "backtest_facts": trading_facts(result.backtest) if result.backtest else "",
         "laboratory_rows": laboratory_view(result),
+        "feature_rows": features_view(result),
+        "off": off_rows(result.features.disabled),
         "importance_rows": importance_view(result),
         "audit": audit_view(result),
         "paper_facts": trading_facts(result.paper.backtest) if result.paper else "",

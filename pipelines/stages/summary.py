@@ -21,6 +21,7 @@ from models.weights import effective_rows
 from pipelines import results
 from pipelines.audit.findings import Audit
 from pipelines.config import RunConfig
+from pipelines.feature_study import FeatureStudy
 from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
 from pipelines.ledger.summary import TrialSummary
@@ -113,6 +114,7 @@ def compose_result(
     trials: TrialSummary,
     laboratory: Laboratory,
     importance_study: ImportanceStudy | None,
+    feature_study: FeatureStudy | None,
     audit: Audit | None,
     run_id: str,
     created: int,
@@ -149,6 +151,7 @@ def compose_result(
         learning_curves=curves,
         importances=importances,
         importance_study=importance_study,
+        feature_study=feature_study,
         weights=dict(zip(config.members, weights, strict=False)),
         backtest=backtest,
         certificate=found.manifest.certificate,

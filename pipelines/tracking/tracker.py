@@ -32,6 +32,7 @@ from pipelines.tracking.content import (
     tags,
 )
 from pipelines.tracking.datasets import dataset
+from pipelines.tracking.features import feature_metrics, feature_tables
 from pipelines.tracking.importance import importance_tables
 from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables, laboratory_tags, trial_metrics
 from pipelines.tracking.registry import Registry
@@ -152,7 +153,8 @@ class TrackedRun:
         self.datasets(result.data)
         for fold in result.folds:
             self.fold(fold, result.config)
-        self.metrics(run_metrics(result) | trial_metrics(result) | laboratory_metrics(result) | audit_metrics(result))
+        found = run_metrics(result) | trial_metrics(result) | laboratory_metrics(result)
+        self.metrics(found | feature_metrics(result) | audit_metrics(result))
         for curve in result.learning_curves:
             self.curve(curve_name(curve), curve.values.tolist(), curve.first)
         for picture in gallery(result).values():
@@ -160,7 +162,7 @@ class TrackedRun:
         self.table("predictors", predictor_table(result))
         self.table("folds", fold_table(result))
         self.table("data", data_table(result))
-        tables = laboratory_tables(result) | importance_tables(result) | audit_tables(result)
+        tables = laboratory_tables(result) | feature_tables(result) | importance_tables(result) | audit_tables(result)
         for name, columns in tables.items():
             self.table(name, columns)
 

@@ -31,6 +31,7 @@ from pipelines.results import (
     Stage,
 )
 from tests.pipelines.factory_audit import make_audit
+from tests.pipelines.factory_features import make_feature_study
 from tests.pipelines.factory_importances import make_importance_study
 from tests.pipelines.factory_laboratory import make_laboratory, make_trials
 
@@ -252,6 +253,7 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
             for m in ("lightgbm", "xgboost", "linear")
         ),
         importance_study=make_importance_study(np.random.default_rng(seed), FEATURES),
+        feature_study=make_feature_study(np.random.default_rng(seed), FEATURES, SYMBOLS, BEGIN, STEP),
         weights={"lstm": 0.31, "lightgbm": 0.44, "xgboost": 0.25},
         backtest=backtest(random, BEGIN + 240 * DAY, 4_800, drift),
         paper=PaperRun(

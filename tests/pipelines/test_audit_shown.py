@@ -5,10 +5,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from market.time import DAY
+from pipelines.audit.audit import REVERSED
+from pipelines.audit.delivery import DELIVERED
 from pipelines.audit.findings import Audit
+from pipelines.audit.learned import OUTSIDE
+from pipelines.audit.perturb import GRIDS, VALUES
 from pipelines.audit.text import HEADINGS, document, headline, rows, sentences
 from pipelines.commands.audit import report
 from pipelines.commands.training_run import summary
+from pipelines.report.audit import CHANGES, audit_view
 from pipelines.report.write import render
 from pipelines.results import RunResult
 from pipelines.tracking.audit import audit_metrics, audit_tables, audit_tags
@@ -55,9 +61,44 @@ def test_the_report_has_the_audit_and_shouts_only_where_it_leaks():
     assert 'href="#audit"' in clean
     assert "No number of this report can be relied on" not in clean
     assert leaking.index("No number of this report can be relied on") < leaking.index('id="predictors"')
+    assert leaking.count('<div class="shout">') == 2
     assert "centred_mean_21" in leaking
     assert 'id="audit"' not in without
     assert "shout" not in without.partition("</style>")[2]
+
+
+def test_the_section_orders_stages_as_they_are_made_and_says_each_ones_verdict():
+    view = audit_view(LEAKING)
+    assert [(one["name"], one["columns"], one["cells"], one["verdict"], one["words"]) for one in view["stages"]] == [
+        ("features", 3, "48,000", "leak", "1 leak, 1 untouched"),
+        ("labels", 1, "15,000", "clean", "clean"),
+        ("predictions", 1, "4,000", "clean", "clean"),
+    ]
+    assert audit_view(RESULT)["stages"][0]["words"] == "clean, 1 untouched"
+    backwards = msgspec.structs.replace(RESULT.audit, findings=RESULT.audit.findings[::-1])
+    found = audit_view(msgspec.structs.replace(RESULT, audit=backwards))["stages"]
+    assert [one["name"] for one in found] == ["features", "labels", "predictions"]
+    alone = msgspec.structs.replace(RESULT.audit, findings=RESULT.audit.findings[1:2])
+    (row,) = audit_view(msgspec.structs.replace(RESULT, audit=alone))["stages"]
+    assert (row["verdict"], row["words"]) == ("untouched", "1 untouched")
+
+
+def test_columns_that_are_empty_for_all_are_left_out_of_the_table():
+    clean, leaking = audit_view(RESULT), audit_view(LEAKING)
+    assert [name for name, _ in clean["headings"]] == ["stage", "column", "verdict", "compared"]
+    assert [name for name, _ in leaking["headings"]] == list(HEADINGS)
+    assert leaking["rows"][0]["verdict"] == "leak"
+    assert all(len(one["cells"]) == len(HEADINGS) for one in leaking["rows"])
+
+
+def test_every_change_and_every_stage_has_words():
+    audit = msgspec.structs.replace(RESULT.audit, cuts=(3 * DAY, DAY))
+    view = audit_view(msgspec.structs.replace(RESULT, audit=audit))
+    assert "changed after 1970-01-02 and 1970-01-04, and" in view["done"]
+    assert "hour_sine" in view["not_shown"]
+    names = {one.name for one in (*VALUES, *GRIDS)} | {REVERSED, DELIVERED, OUTSIDE}
+    assert names == set(CHANGES)
+    assert view["changes"] == [(one, CHANGES[one]) for one in audit.perturbations]
 
 
 def test_mlflow_gets_metrics_a_tag_and_a_table():

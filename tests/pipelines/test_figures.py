@@ -30,11 +30,12 @@ IMPORTANCES = (
     "importance_methods",
     "shap_lightgbm",
     "shap_xgboost",
-    "feature_clusters",
 )
+FEATURES = ("feature_distributions", "feature_drift", "feature_tree")
 NAMES = (
     *("gain", "folds", "gain_by_fold", "reliability", "learning", "importance", "equity", "paper"),
     *LABORATORY,
+    *FEATURES,
     *IMPORTANCES,
 )
 
@@ -83,6 +84,7 @@ def test_a_bare_result_has_no_figures():
         paper=None,
         laboratory=None,
         importance_study=None,
+        feature_study=None,
     )
     assert gallery(bare) == {}
 

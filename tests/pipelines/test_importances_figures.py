@@ -9,9 +9,9 @@ from models.importance.clusters import Clusters, cluster_features
 from models.importance.shap import Contributions
 from models.importance.stability import stability
 from models.importance.table import Importances
+from pipelines.figures.cells import LONGEST_NAME
 from pipelines.figures.importances import (
     LINE,
-    LONGEST_NAME,
     MARGIN,
     cluster_map,
     fold_agreement,

@@ -68,7 +68,7 @@ def test_every_section_link_leads_somewhere(page):
 
 
 def test_every_figure_is_a_picture_with_words_for_those_who_cannot_see_it(page):
-    assert len(page.images) == 21
+    assert len(page.images) == 23
     for image in page.images:
         ElementTree.fromstring(base64.b64decode(image.partition(",")[2]))
     assert all(page.alternatives)

@@ -57,7 +57,7 @@ def test_any_arrays_come_back_with_the_same_bytes(tmp_path_factory, values, coun
 def test_results_of_before_a_field_was_added_still_load(tmp_path):
     make_result().save(tmp_path)
     document = json.loads((tmp_path / RESULT_FILE).read_text())
-    for name in ("sharpe_method", "laboratory"):
+    for name in ("sharpe_method", "laboratory", "feature_study"):
         del document[name]
     for one in document["folds"]:
         del one["purged"], one["purged_rows"]
@@ -74,7 +74,7 @@ def test_results_of_before_a_field_was_added_still_load(tmp_path):
     loaded = RunResult.load(tmp_path)
     assert (loaded.folds[0].purged, loaded.learning_curves[0].first, loaded.backtest.capital) == (None, 1, None)
     assert len(loaded.reliability[0].histogram) == 0
-    assert loaded.laboratory is None
+    assert loaded.laboratory is loaded.feature_study is None
     assert "Backtest" in render(loaded)
 
 

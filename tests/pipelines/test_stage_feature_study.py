@@ -12,6 +12,7 @@ from scipy.stats import ks_2samp, spearmanr
 from market.bars import empty_bars
 from models.dataset import Panel, Samples, Series
 from models.importance.member_fold import spaced
+from models.importance.panel import ImportanceSettings, panel_clusters
 from models.statistics.drift import OUTSIDE
 from pipelines.feature_study import FeatureStudy
 from pipelines.stages import feature_study as stage
@@ -226,6 +227,12 @@ def test_a_feature_that_repeats_another_is_named_with_it(study):
     assert correlation == pytest.approx(-spearmanr(rows[:, 0], rows[:, 1]).statistic, abs=1e-9)
     label = study.clusters.label
     assert label[place("noise")] == label[place("again")]
+
+
+def test_clusters_are_those_that_importances_permute(study):
+    theirs = panel_clusters(PANEL, ImportanceSettings())
+    assert study.clusters.label.tolist() == theirs.label.tolist()
+    assert ImportanceSettings().cluster_rows == stage.CLUSTERED
 
 
 def test_what_stands_still_says_nothing(study):
