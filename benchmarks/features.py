@@ -3,6 +3,7 @@
 Four things are priced: the indicators that TA-Lib has too, replayed; some features beside polars expressions; all cheap
 features of traded bars, replayed at once and in pieces that fit the processor's cache; and one live `update` from
 Python (the median over bars) beside re-running TA-Lib over a window, which is what a batch library must do live.
+Before they are timed, the expressions' values are compared with ours; TA-Lib's are in the tests.
 TA-Lib's time depends on whether its arrays lie in recycled or in fresh memory; a replay's table is always fresh.
 """
 
@@ -144,6 +145,18 @@ def polars_all(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def demand_equal(engine: FeatureEngine, bars: NDArray[np.void], table: pl.DataFrame) -> None:
+    """Our values and the expressions', where both are defined; polars' running sums drift, ours do not.
+
+    Raises
+    ------
+    AssertionError
+        Naming how far they are apart.
+    """
+    rows, theirs = replayed(engine, bars), polars_all(table).to_numpy()
+    np.testing.assert_allclose(rows[WINDOW:], theirs[WINDOW:], rtol=1e-6, atol=1e-6)
+
+
 def replayed(engine: FeatureEngine, bars: NDArray[np.void]) -> NDArray[np.float64]:
     """All rows from an empty state."""
     engine.reset()
@@ -189,6 +202,7 @@ def run() -> list[Result]:
     shared, few, whole = (
         FeatureEngine(FeatureSet(names, MINUTE, 3)).build() for names in (TALIB_NAMES, POLARS_NAMES, TRADED)
     )
+    demand_equal(few, bars, table)
     arrays = columns(bars)
     values, all_values, few_values = (COUNT * len(names) for names in (TALIB_NAMES, TRADED, POLARS_NAMES))
     peer = f"TA-Lib batch, its {len(TALIB_NAMES)}"

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the cata
 
 FLOW_FEATURES = {name for name in CATALOGUE if name.startswith(("taker", "trade", "quote"))}
 BOOK_FEATURES = {feature.name for feature in GROUPS["book"]}
+FUNDING_FEATURES = {feature.name for feature in GROUPS["funding"]}
+OPTIONAL = FLOW_FEATURES | BOOK_FEATURES | FUNDING_FEATURES | set(CROSS)
 
 
 def test_names_are_unique_over_the_groups():
@@ -41,10 +43,8 @@ def test_metadata_is_complete(name):
 
 
 def test_sources_without_order_flow_switch_off_exactly_what_needs_it():
-    assert set(default_features(FIELDS)) - set(default_features(PRICE_FIELDS)) == FLOW_FEATURES | BOOK_FEATURES | set(
-        CROSS
-    )
-    assert set(disabled_features(PRICE_FIELDS)) == FLOW_FEATURES | BOOK_FEATURES | set(CROSS)
+    assert set(default_features(FIELDS)) - set(default_features(PRICE_FIELDS)) == OPTIONAL
+    assert set(disabled_features(PRICE_FIELDS)) == OPTIONAL
     assert disabled_features(PRICE_FIELDS)["ofi_8"] == (
         "needs ask_depth, bid_depth, order_flow_imbalance, which the bars lack"
     )
@@ -102,7 +102,7 @@ def test_features_do_not_depend_on_price_level_or_volume_unit(engine):
     """Powers of two scale exactly, so all but the price-rounded money flow keep their bits."""
     bars = plain_bars(1_500, 31)
     scaled = bars.copy()
-    for name in ("open", "high", "low", "close", "spread", "microprice"):
+    for name in ("open", "high", "low", "close", "spread", "microprice", "mark_price"):
         scaled[name] *= 2.0**9
     sides = [f"{side}_{what}" for side in ("bid", "ask") for what in ("size", "depth", "slope")]
     flows = ("order_flow_imbalance", "multilevel_order_flow_imbalance")

@@ -13,11 +13,12 @@ from market.bars import FIELDS, PANEL_FIELDS, empty_bars, present_fields
 from tests.features.book_reference import BOOK_REFERENCE
 from tests.features.cross_reference import CROSS
 from tests.features.feature_reference import REFERENCE, worst_errors
+from tests.features.funding_reference import FUNDING_REFERENCE
 
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
 
 TOLERANCE = 1e-9
-WHOLE_REFERENCE = REFERENCE | BOOK_REFERENCE | CROSS
+WHOLE_REFERENCE = REFERENCE | BOOK_REFERENCE | CROSS | FUNDING_REFERENCE
 SERIES = {
     "prices near 100": lambda: plain_bars(3_000, 1),
     "prices near 50,000": lambda: plain_bars(3_000, 2, 5e4),
