@@ -388,7 +388,8 @@ def _outlier(bars: NDArray[np.void], rules: QualityRules) -> Finding | None:
     if not len(known):
         return None
     scale = np.maximum(scale, np.median(known) / 2)
-    bad = moves > rules.outlier_multiple * scale
+    # Where most bars do not move at all (coarse ticks) there is no spread to judge by.
+    bad = (scale > 0) & (moves > rules.outlier_multiple * scale)
     count = _plural(int(bad.sum()))
 
     def message(row: int) -> str:

@@ -110,3 +110,15 @@ def test_gates_without_a_grid():
     shuffled[[10, 400]] = shuffled[[400, 10]]
     with pytest.raises(QualityError, match="error misordered"):
         check_bars(shuffled, 0).raise_if_bad("x")
+
+
+def test_bars_that_mostly_stand_still_have_no_spread_to_judge_moves_by():
+    still = random_bars(400, full=False)
+    for name in ("open", "high", "low", "close"):
+        still[name] = 0.07 + 0.01 * (np.arange(400) % 5 == 0)
+    assert check_bars(still, 0).findings == ()
+    moving = random_bars(400)
+    moving["high"][300:] *= 9
+    for name in ("open", "close"):
+        moving[name][300:] *= 8
+    assert check_bars(moving, 0)["outlier"].rows.tolist() == [300]
