@@ -198,7 +198,8 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         stages["importance"].skip("off")
     else:
         laps.over("importance", stages["importance"])
-    features = load_feature_study(jobs.run(feature_study_job(panel_artefact, windows, facts.cut), stages["features"]))
+    job = feature_study_job(panel_artefact, [panel_artefact] * len(windows), windows, facts.cut)
+    features = load_feature_study(jobs.run(job, stages["features"]))
     laps.over("data and features", stages["features"])
 
     result = compose_result(

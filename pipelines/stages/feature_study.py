@@ -6,7 +6,7 @@ it is tested on. The work is bounded by the numbers of rows below, not by the le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -50,13 +50,15 @@ LONGEST_LAG = 3_000
 LIBRARIES = ("numpy", "numba", "llvmlite", "scipy", "scikit-learn")
 
 
-def feature_study_job(panel_artefact: Artefact, windows: Sequence[Window], cut: int) -> Job:
-    """The study of a panel, whose bars end at ``cut`` or before."""
+def feature_study_job(panel_artefact: Artefact, panels: Sequence[Artefact], windows: Sequence[Window], cut: int) -> Job:
+    """The study of a panel whose bars end at ``cut`` or before; ``panels`` are what each fold learns from."""
 
     def build(draft: Draft, progress: Progress) -> None:
-        write_document(study_features(load_panel(panel_artefact), windows, cut, progress), draft.folder, STUDY)
+        each = (load_panel(one) for one in panels)
+        found = study_features(load_panel(panel_artefact), each, windows, cut, progress)
+        write_document(found, draft.folder, STUDY)
 
-    inputs = (panel_artefact.digest, tuple(windows), cut)
+    inputs = (panel_artefact.digest, [one.digest for one in panels], tuple(windows), cut)
     return job("feature-study", "data and features", inputs, build, LIBRARIES)
 
 
@@ -65,8 +67,22 @@ def load_feature_study(artefact: Artefact) -> FeatureStudy:
     return read_document(FeatureStudy, artefact.path, STUDY)
 
 
-def study_features(panel: Panel, windows: Sequence[Window], cut: int, progress: Progress) -> FeatureStudy:
-    """Look at everything; ``windows`` are the folds, ``cut`` the end of research."""
+def study_features(
+    panel: Panel, panels: Iterable[Panel], windows: Sequence[Window], cut: int, progress: Progress
+) -> FeatureStudy:
+    """Look at everything.
+
+    Parameters
+    ----------
+    panel
+        What is described.
+    panels, windows
+        The folds, and the panel that each learns from and is tested on: features that are fitted differ.
+    cut
+        The end of research, ns UTC.
+    progress
+        Told what is going on.
+    """
     progress("bars and distributions", 0.0)
     bars = tuple(studied_bars(one, panel.interval) for one in panel.series)
     series = tuple(finite_or_missing(one) for one in panel.series)
@@ -75,7 +91,7 @@ def study_features(panel: Panel, windows: Sequence[Window], cut: int, progress: 
     roots = unit_roots(series)
     correlation, life = persistence(series)
     progress("drift", 0.5)
-    drift = feature_drift(panel, windows)
+    drift = feature_drift(panels, windows)
     progress("clusters", 0.9)
     index = spaced(np.arange(len(panel.samples)), CLUSTERED)
     return FeatureStudy(
@@ -174,11 +190,11 @@ def persistence(series: Sequence[Series]) -> tuple[Floats, Floats]:
     return mean[0], half_life(mean, lags)
 
 
-def feature_drift(panel: Panel, windows: Sequence[Window]) -> FeatureDrift | None:
+def feature_drift(panels: Iterable[Panel], windows: Sequence[Window]) -> FeatureDrift | None:
     """Every fold's test rows against its training rows; None where no fold has both."""
-    t0 = panel.samples.t0
     found, stretches = [], []
-    for window in windows:
+    for panel, window in zip(panels, windows, strict=True):
+        t0 = panel.samples.t0
         train, test = (
             training_samples(panel, window),
             np.flatnonzero((t0 >= window.test_start) & (t0 < window.test_stop)),

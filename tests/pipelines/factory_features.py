@@ -26,7 +26,8 @@ def make_feature_study(random, names, symbols, begin, step):
         Window(fold, *(begin + step * (TEST * fold + rows) for rows in (0, TRAIN, TRAIN, TRAIN + TEST)))
         for fold in range(FOLDS)
     ]
-    return study_features(Panel(series, tuple(names), step, samples), windows, begin + step * ROWS, silent)
+    panel = Panel(series, tuple(names), step, samples)
+    return study_features(panel, [panel] * FOLDS, windows, begin + step * ROWS, silent)
 
 
 def _series(random, columns, begin, step):

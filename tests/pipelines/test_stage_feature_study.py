@@ -10,16 +10,24 @@ from scipy.signal import lfilter
 from scipy.stats import ks_2samp, spearmanr
 
 from market.bars import empty_bars
+from market.lake import Lake
+from market.synthetic import SyntheticConfig, simulate
+from market.time import DAY
 from models.dataset import Panel, Samples, Series
 from models.importance.member_fold import spaced
 from models.importance.panel import ImportanceSettings, panel_clusters
 from models.statistics.drift import OUTSIDE
+from pipelines.arrays_json import write_document
 from pipelines.feature_study import FeatureStudy
 from pipelines.stages import feature_study as stage
 from pipelines.stages.artefacts import Artefacts, job, silent
+from pipelines.stages.data import describe, series_key
 from pipelines.stages.feature_study import feature_study_job, load_feature_study, numbered_stretches, study_features
 from pipelines.stages.fit import Window, training_samples
-from pipelines.stages.panel import PanelFacts, save_panel
+from pipelines.stages.panel import PanelFacts, load_panel, panel_job, save_panel
+from pipelines.stages.windows import fold_windows, folds
+from tests.pipelines.honesty import IDEAS, run_config
+from trading.config import ExchangeConfig
 
 STEP = 1_000
 ROWS = 6_000
@@ -78,9 +86,13 @@ WINDOWS = tuple(
 )
 
 
+def studied(panel):
+    return study_features(panel, [panel] * FOLDS, WINDOWS, CUT, silent)
+
+
 @pytest.fixture(scope="module")
 def study():
-    return study_features(PANEL, WINDOWS, CUT, silent)
+    return studied(PANEL)
 
 
 def place(name):
@@ -190,7 +202,7 @@ def test_without_drift_the_test_is_beyond_its_past_as_often_as_chance_has_it():
     random = np.random.default_rng(14)
     names = tuple(f"x_{number}" for number in range(120))
     series = tuple(replace(one, features=random.standard_normal((ROWS, 120))) for one in PANEL.series)
-    found = study_features(Panel(series, names, STEP, PANEL.samples), WINDOWS, CUT, silent)
+    found = studied(Panel(series, names, STEP, PANEL.samples))
     assert found.drift.beyond.mean() == pytest.approx(found.drift.by_chance, abs=0.05)
     assert not found.drifting.any()
     assert not found.shifting.any()
@@ -211,12 +223,12 @@ def test_stretches_are_about_as_long_as_the_test():
 
 def test_a_training_window_without_room_has_nothing_usual():
     short = [Window(0, STEP * 2_000, STEP * 2_400, STEP * 2_400, STEP * 3_000)]
-    found = stage.feature_drift(PANEL, short)
+    found = stage.feature_drift([PANEL], short)
     assert np.isnan(found.usual).all()
     assert np.isnan(found.by_chance)
     assert not found.beyond.any()
-    assert stage.feature_drift(PANEL, []) is None
-    assert stage.feature_drift(PANEL, [Window(0, 0, 10 * STEP, 10 * STEP, 20 * STEP)]) is None
+    assert stage.feature_drift([], []) is None
+    assert stage.feature_drift([PANEL], [Window(0, 0, 10 * STEP, 10 * STEP, 20 * STEP)]) is None
 
 
 def test_a_feature_that_repeats_another_is_named_with_it(study):
@@ -256,7 +268,7 @@ def saved(tmp_path):
 
 def test_the_job_keeps_what_was_found_and_is_not_done_twice(saved, study, monkeypatch):
     artefacts, panel = saved
-    one = feature_study_job(panel, WINDOWS, CUT)
+    one = feature_study_job(panel, [panel] * FOLDS, WINDOWS, CUT)
     found = load_feature_study(artefacts.make(one))
     for name in ("autocorrelation", "half_life"):
         np.testing.assert_array_equal(getattr(found, name), getattr(study, name))
@@ -265,12 +277,49 @@ def test_the_job_keeps_what_was_found_and_is_not_done_twice(saved, study, monkey
     assert isinstance(found, FeatureStudy)
     assert (found.cut, found.names, found.repeats) == (CUT, NAMES, study.repeats)
     monkeypatch.setattr(stage, "study_features", None)
-    artefacts.make(feature_study_job(panel, WINDOWS, CUT))
-    assert feature_study_job(panel, WINDOWS[:-1], CUT).digest != one.digest
+    artefacts.make(feature_study_job(panel, [panel] * FOLDS, WINDOWS, CUT))
+    assert feature_study_job(panel, [panel] * FOLDS, WINDOWS[:-1], CUT).digest != one.digest
 
 
 def test_labels_are_not_looked_at(study):
     other = replace(PANEL, samples=replace(PANEL.samples, label=1 - PANEL.samples.label, move=PANEL.samples.move + 1))
-    found = study_features(other, WINDOWS, CUT, silent)
+    found = studied(other)
     np.testing.assert_array_equal(found.drift.distance, study.drift.distance)
     np.testing.assert_array_equal(found.clusters.distance, study.clusters.distance)
+
+
+def test_each_fold_is_compared_in_the_panel_it_learns_from(study):
+    """Features that are fitted have other values in other folds."""
+    swapped = [PANEL] * (FOLDS - 1) + [replace(PANEL, series=tuple(_moved(one) for one in PANEL.series))]
+    found = study_features(PANEL, swapped, WINDOWS, CUT, silent)
+    np.testing.assert_array_equal(found.drift.distance[:-1], study.drift.distance[:-1])
+    assert found.drift.distance[-1, place("noise")] == 1.0
+
+
+def _moved(series):
+    features = series.features.copy()
+    features[series.bars["end"] >= WINDOWS[-1].test_start, place("noise")] += 1e3
+    return replace(series, features=features)
+
+
+def test_nothing_after_the_cut_is_looked_at(tmp_path):
+    market = simulate(SyntheticConfig(instruments=2, bars=1_400, interval="4h"), 11)
+    config = run_config(market, IDEAS[0], ExchangeConfig())
+    cut = max(int(bars["end"][-1]) for bars in market.bars.values()) - 2 * DAY
+    documents = {}
+    for name, first in (("as it was", None), ("another holdout", cut), ("another past", cut - DAY)):
+        lake, artefacts = Lake(tmp_path / name / "lake"), Artefacts(tmp_path / name / "artefacts")
+        for symbol, bars in market.bars.items():
+            bars = bars.copy()
+            if first is not None:
+                for field in ("open", "high", "low", "close", "vwap"):
+                    bars[field][bars["end"] > first] *= 3.0
+            lake.write(series_key(config.data, symbol), bars)
+        facts = describe(config.data, lake)
+        assert facts.cut == cut
+        made = artefacts.make(panel_job(config, facts, lake))
+        windows = fold_windows(folds(config, load_panel(made)))
+        found = load_feature_study(artefacts.make(feature_study_job(made, [made] * len(windows), windows, cut)))
+        assert max(one.end for one in found.bars) == cut == found.cut
+        documents[name] = write_document(found, tmp_path / name, "study.json").read_bytes()
+    assert documents["as it was"] == documents["another holdout"] != documents["another past"]

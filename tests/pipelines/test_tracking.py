@@ -12,6 +12,7 @@ from pipelines.errors import PipelineError
 from pipelines.report.write import write_report
 from pipelines.results import METRICS
 from pipelines.tracking.content import curve_name, fold_parameters, parameters
+from pipelines.tracking.features import feature_metrics
 from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables, laboratory_tags, trial_metrics
 from pipelines.tracking.mirror import mirror
 from pipelines.tracking.tracker import Tracker
@@ -224,11 +225,19 @@ def test_the_laboratorys_tables_and_figures_are_artefacts(client, tracked):
         "snooping": 3,
         "sensitivities": 9,
         "regimes": 18,
+        "features": len(result.features.names),
     }
     for name, count in rows.items():
         table = json.loads(Path(client.download_artifacts(run.run_id, f"tables/{name}.json")).read_text())
         assert len(table["data"]) == count, name
         assert all(len(row) == len(table["columns"]) for row in table["data"])
+
+
+def test_what_the_features_look_like_is_logged(seen, tracked):
+    _, result, _ = tracked
+    expected = feature_metrics(result)
+    assert len(expected) == 7
+    assert {name: seen.data.metrics[name] for name in expected} == pytest.approx(expected)
 
 
 def test_a_broken_ledger_and_a_run_without_laboratory_are_tracked_as_such():
