@@ -12,7 +12,7 @@ from pipelines.commands.options import WORKSPACE, LakeOption, WorkspaceOption, o
 def funding(
     symbols: Annotated[list[str], typer.Argument(help="The instruments, such as BTCUSDT.", metavar="SYMBOLS")],
     venue: Annotated[str, typer.Option(help="The venue of the series.")],
-    interval: Annotated[str, typer.Option(help="The bars' interval, such as 1m.")],
+    interval: Annotated[str, typer.Option(help="The bars' interval, such as 1m, or name, such as dollar-1000000.")],
     delay: Annotated[
         str | None, typer.Option(help="Time until a rate is published, such as 1s; default: none.")
     ] = None,

@@ -9,10 +9,12 @@ from market_bars import random_bars, tree
 
 from market.bar_builders.builder import build_bars
 from market.bar_builders.spec import BarSpec
+from market.bars import empty_bars
 from market.errors import LakeError, QualityError
+from market.funding.fill import fill_bars
 from market.lake import Delivery, Lake, SeriesKey
 from market.quality import check_bars
-from market.time import DAY, parse_time
+from market.time import DAY, HOUR, parse_time
 
 KEY = SeriesKey("venue", "BTC", "bars", "volume-0.5")
 
@@ -122,3 +124,21 @@ def test_bars_that_mostly_stand_still_have_no_spread_to_judge_moves_by():
     for name in ("open", "close"):
         moving[name][300:] *= 8
     assert check_bars(moving, 0)["outlier"].rows.tolist() == [300]
+
+
+def test_funding_is_joined_to_them_too(lake):
+    """Every bar of a time gets its own; the next bars built go behind them as before."""
+    fundings = empty_bars(60)
+    fundings["start"] = fundings["end"] = parse_time("2025-01-24") + 8 * HOUR * np.arange(60)
+    fundings["funding_rate"] = np.arange(60) * 1e-5
+    first = int(np.flatnonzero(np.diff(BARS["start"]) > 0)[400]) + 1
+    lake.write(KEY, BARS[:first])
+    lake.write(SeriesKey("venue", "BTC", "funding", "irregular"), fundings)
+    filled = fill_bars(lake, KEY)
+    assert filled.funding_rate == filled.bars == first
+    assert lake.write(KEY, BARS).added == len(BARS) - first
+    stored = lake.read(KEY)
+    place = np.searchsorted(fundings["start"], BARS["end"][:first], side="right") - 1
+    assert stored["funding_rate"][:first].tolist() == fundings["funding_rate"][place].tolist()
+    assert np.isnan(stored["funding_rate"][first:]).all()
+    assert all(np.array_equal(stored[name], BARS[name]) for name in ("start", "end", "close", "volume"))
