@@ -42,7 +42,7 @@ def notable_features(study: FeatureStudy, shown: int = SHOWN) -> tuple[Notable, 
         known[list(found)] = -np.inf
         for place in np.argsort(-known, kind="stable")[:EACH]:
             if known[place] >= least:
-                found[int(place)] = Notable(int(place), words.format(values[place]), fault)
+                found[int(place)] = Notable(int(place), words.format(values[place]).replace("%", "\u00a0%"), fault)
     if len(study.names) <= shown:
         for place in range(len(study.names)):
             found.setdefault(place, Notable(place, "", False))

@@ -14,6 +14,8 @@ from pipelines.figures.style import BLUE, INK, MUTED, ORANGE, SKY, VERMILION, dr
 
 SHOWN = 25
 FAR = LinearSegmentedColormap.from_list("far", [PALE, "#f6d9a0", ORANGE, VERMILION, "#6e2a00"])
+FARTHEST, DARK = 0.6, 0.35
+"""The distance of the darkest cell, and that from which marks on cells are white."""
 HEAD = 1.5
 """Height of the upper panel, inches."""
 
@@ -27,7 +29,7 @@ def drift_order(drift: FeatureDrift) -> NDArray[np.int64]:
 def drift_map(study: FeatureStudy, drift: FeatureDrift, shown: int = SHOWN) -> Figure:
     """Above, the share of features beyond their past in each fold; below, the farthest features fold by fold.
 
-    A cell is framed where the test is farther from the training rows than any stretch of theirs.
+    A triangle marks where the test is farther from the training rows than any stretch of theirs.
     """
     order = drift_order(drift)[:shown]
     values, beyond = drift.distance[:, order].T, drift.beyond[:, order].T
@@ -38,7 +40,8 @@ def drift_map(study: FeatureStudy, drift: FeatureDrift, shown: int = SHOWN) -> F
         top, axes = figure.subplots(2, 1, sharex=True, height_ratios=(HEAD, max(0.23 * len(order), 1.0)))
         top.bar(folds, share, width=0.7, color=[BLUE if one > 0 else SKY for one in drift.stretches], alpha=0.7, lw=0)
         for fold, one in zip(folds, share, strict=True):
-            top.text(fold, one, f"{one:.0f}", ha="center", va="bottom", fontsize=8)
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
+            top.text(fold, one + 1.5, f"{one:.0f}", ha="center", va="bottom", fontsize=8, bbox=box)
         top.set_ylim(0, max(float(share.max()) * 1.45, 30.0))
         top.set_yticks([tick for tick in top.get_yticks() if tick <= 100])
         top.set_ylabel("% of features")
@@ -48,9 +51,10 @@ def drift_map(study: FeatureStudy, drift: FeatureDrift, shown: int = SHOWN) -> F
             top.axhline(100 * drift.by_chance, color=INK, lw=0.9, ls=(0, (4, 3)))
             by = Line2D([], [], color=INK, lw=0.9, ls=(0, (4, 3)), label="about what chance makes of stretches alike")
             top.legend(handles=[by], loc="upper left")
-        heat_cells(axes, values, FAR, 0.0, 0.6, "{:.2f}")
+        heat_cells(axes, values, FAR, 0.0, FARTHEST, "{:.2f}")
         rows, columns = np.nonzero(beyond)
-        axes.scatter(columns + 0.42, rows, marker="<", s=18, color=INK, lw=0, clip_on=False)
+        shade = ["white" if value > DARK else INK for value in values[rows, columns]]
+        axes.scatter(columns + 0.42, rows, marker="<", s=18, color=shade, lw=0, clip_on=False)
         named_rows(axes, [study.names[column] for column in order])
         axes.set_xticks(folds, [str(fold + 1) for fold in folds])
         axes.set_xlabel("fold")

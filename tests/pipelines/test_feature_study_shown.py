@@ -133,7 +133,7 @@ def test_faults_are_shown_first_and_each_feature_once():
     assert [one.fault for one in found] == sorted((one.fault for one in found), reverse=True)
     faults = {FEATURES[one.place]: one.reason for one in found if one.fault}
     assert set(faults) == {STILL, WANDERS, DRIFTS}
-    assert faults[STILL] == "one value in 100% of bars"
+    assert faults[STILL] == "one value in 100\u00a0% of bars"
     assert faults[DRIFTS].startswith("drifts beyond its past, index ")
 
 
