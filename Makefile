@@ -94,8 +94,9 @@ coverage: setup-dev ## Branch coverage; the compiled parts run once more with th
 bench: setup-dev ## Benchmarks: each beside a peer or a naive version in the same run
 	$(BIN)/python -m benchmarks
 
-bench-peers: setup-dev ## The laboratory beside published libraries, each installed in .venv-peers
+bench-peers: setup-dev ## Laboratory and features beside published libraries, each installed in .venv-peers
 	$(BIN)/python -m benchmarks.laboratory_peers
+	$(BIN)/python -m benchmarks.feature_peers
 
 lock: setup-dev ## Resolve requirements/*.in again
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/lock.py

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from features.door import DOOR
 from features.feature_set import FeatureSet
-from features.modules import load_module
+from features.modules import LOADING, load_module
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called with what is going on and the fraction done, between 0 and 1."""
@@ -62,10 +62,11 @@ def build(feature_set: FeatureSet, progress: Progress | None = None) -> Replay:
     tell = progress or (lambda message, fraction: None)
     steps = len(feature_set.plan.nodes)
     tell(f"writing {len(feature_set.names)} features, {steps} steps", 0.0)
-    replay = load_module(module_name(feature_set), feature_set.source).replay
-    tell(f"compiling {len(feature_set.names)} features (up to a minute once, then cached)", 0.1)
-    if not numba.config.DISABLE_JIT:
-        streamline({*DOOR, *(node.kernel for node in feature_set.plan.nodes)})
-        compile_replay(replay)
+    with LOADING:
+        replay = load_module(module_name(feature_set), feature_set.source).replay
+        tell(f"compiling {len(feature_set.names)} features (up to a minute once, then cached)", 0.1)
+        if not numba.config.DISABLE_JIT:
+            streamline({*DOOR, *(node.kernel for node in feature_set.plan.nodes)})
+            compile_replay(replay)
     tell(f"{len(feature_set.names)} features are ready", 1.0)
     return replay  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ they are fitted on is computed by a feature engine over the training bars: no se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,16 +56,24 @@ def fit_features(feature_set: FeatureSet, bars: Mapping[str, Bars], start: int, 
     >>> fitted.unfitted, len(fitted.fitted["fractional_64"])
     ({}, 65)
     """
+    return fit_over(feature_set, bars, [(start, stop)])
+
+
+def fit_over(feature_set: FeatureSet, bars: Mapping[str, Bars], spans: Sequence[tuple[int, int]]) -> FeatureSet:
+    """As `fit_features`, on the bars of several spans of time: none is looked at that is in no span, or not whole.
+
+    Every span starts with empty state, so that what lies between two of them is in neither.
+    """
     if not feature_set.needed:
         return feature_set
-    window = {symbol: training(one, start, stop) for symbol, one in sorted(bars.items())}
+    window = [training(one, *span) for _, one in sorted(bars.items()) for span in spans]
     values = {}
     for name, one in feature_set.needed.items():
-        runs = [run for each in window.values() for run in observed(one, feature_set, each)]
+        runs = [run for each in window for run in observed(one, feature_set, each)]
         try:
             values[name] = tuple(one.fit(runs))
         except FeatureError as error:
-            rows = sum(len(each) for each in window.values())
+            rows = sum(len(each) for each in window)
             raise FeatureError(f"{name} cannot be fitted on {rows} training bars: {error}") from error
     return feature_set.with_fitted(values)
 

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +18,9 @@ from market.jit import kernel_cache
 
 STAMP = 1_000_000_000
 """Every written file carries the same modification time: numba's cache compares it, and processes may race."""
+
+LOADING = threading.RLock()
+"""Held while a module is imported or compiled: stages run side by side, and neither may be seen half done."""
 
 
 def write_module(name: str, source: str) -> Path:
@@ -36,8 +40,12 @@ def write_module(name: str, source: str) -> Path:
 
 def load_module(name: str, source: str) -> ModuleType:
     """Import a module by name from its source, once per process; one that fails leaves no trace."""
-    if name in sys.modules:
-        return sys.modules[name]
+    with LOADING:
+        return sys.modules[name] if name in sys.modules else imported(name, source)
+
+
+def imported(name: str, source: str) -> ModuleType:
+    """Import a module that is not there yet."""
     path = write_module(name, source)
     specification = importlib.util.spec_from_file_location(name, path)
     if specification is None or specification.loader is None:

@@ -77,6 +77,17 @@ def load_file(path: str | Path) -> tuple[Feature, ...]:
     FeatureError
         If it cannot be read or run, defines no features, or one of them could not be compiled and served.
     """
+    return features_of(install_file(path), str(path))
+
+
+def install_file(path: str | Path) -> str:
+    """Run a file of features, and the name of the module it became: its own name and a digest of its content.
+
+    Raises
+    ------
+    FeatureError
+        If it cannot be read or run.
+    """
     file = Path(path)
     try:
         source = file.read_text()
@@ -88,10 +99,21 @@ def load_file(path: str | Path) -> tuple[Feature, ...]:
         installed_source(name, source)
     except Exception as error:
         raise FeatureError(f"the file of features {file} cannot be run: {type(error).__name__}: {error}") from error
-    module = sys.modules[name]
-    if not hasattr(module, "FEATURES"):
-        raise FeatureError(f"{file} defines no FEATURES; assign it a sequence of features.feature.Feature")
-    return checked(module.FEATURES, str(file))
+    return name
+
+
+def features_of(module: str, where: str) -> tuple[Feature, ...]:
+    """The features of an installed file.
+
+    Raises
+    ------
+    FeatureError
+        If it defines none, or one of them could not be compiled and served.
+    """
+    found = sys.modules[module]
+    if not hasattr(found, "FEATURES"):
+        raise FeatureError(f"{where} defines no FEATURES; assign it a sequence of features.feature.Feature")
+    return checked(found.FEATURES, where)
 
 
 def load_installed() -> dict[str, tuple[Feature, ...]]:
@@ -128,9 +150,20 @@ def extended_catalogue(files: Iterable[str | Path] = (), installed: bool = True)
     FeatureError
         If a feature's name is taken, naming both places, or one cannot be loaded.
     """
-    sources = {str(file): load_file(file) for file in files}
+    return joined_catalogue({str(file): load_file(file) for file in files}, installed)
+
+
+def catalogue_with(modules: tuple[str, ...] = (), installed: bool = True) -> Mapping[str, Feature]:
+    """As `extended_catalogue`, of files that were installed before, by the names of their modules."""
+    return joined_catalogue({name: features_of(name, f"the file of module {name}") for name in modules}, installed)
+
+
+def joined_catalogue(sources: dict[str, tuple[Feature, ...]], installed: bool) -> Mapping[str, Feature]:
+    """The house's catalogue itself, or a copy of it with features of one's own, which are named by where they are."""
     if installed:
         sources |= load_installed()
+    if not sources:
+        return CATALOGUE
     catalogue = dict(CATALOGUE)
     places = dict.fromkeys(CATALOGUE, "the catalogue")
     for place, features in sources.items():

@@ -53,13 +53,15 @@ class FeaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``names`` is ``default`` (the selection of `features.catalogue.core`), ``all`` (every cheap feature of the
     catalogue), each without what needs fields that the bars lack, or a list.
-    ``volatility`` names the feature that scales labels, barriers and sizes.
+    ``volatility`` names the feature that scales labels, barriers and sizes. ``files`` are Python files of features of
+    one's own (see `features.plugins`), beside the configuration; once read, each is named by its content.
     """
 
     names: Literal["default", "all"] | tuple[str, ...] = "default"
     exclude: tuple[str, ...] = ()
     max_gap: int = 8
     volatility: str = "ewma_volatility_96"
+    files: tuple[str, ...] = ()
 
 
 class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,6 +188,22 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return 0 if self.validation.embargo is None else parse_interval(self.validation.embargo)
 
 
+def with_own_features(config: RunConfig, folder: Path) -> RunConfig:
+    """Run the files of features that a configuration names, and name them by what is in them.
+
+    Raises
+    ------
+    FeatureError
+        If one cannot be read or run.
+    """
+    if not config.features.files:
+        return config
+    from features.plugins import install_file
+
+    files = tuple(install_file(folder / file) for file in config.features.files)
+    return msgspec.structs.replace(config, features=msgspec.structs.replace(config.features, files=files))
+
+
 def load(path: Path) -> RunConfig:
     """Read a run's configuration.
 
@@ -195,6 +213,6 @@ def load(path: Path) -> RunConfig:
         If the file cannot be read, is not TOML, has an unknown, missing or ill-typed key, or names a feature or a
         member that there is not.
     """
-    config = load_toml(path, RunConfig)
+    config = with_own_features(load_toml(path, RunConfig), path.parent)
     check(config, path.parent, str(path))
     return config

@@ -14,6 +14,7 @@ from pipelines.errors import ConfigError
 from pipelines.members import member_config
 
 if TYPE_CHECKING:
+    from features.feature import Feature
     from pipelines.config import FeaturesConfig, RunConfig
 
 SCALE = "ewma_volatility_96"
@@ -36,16 +37,25 @@ def check_feature_names(config: FeaturesConfig, source: str) -> None:
         "volatility": (config.volatility,),
     }
     for key, names in asked.items():
-        for name in names:
-            if name not in CATALOGUE:
-                raise ConfigError(f"{source}: features.{key} has {name!r}, {unknown_name(name, CATALOGUE)}")
+        strange = [name for name in names if name not in CATALOGUE]
+        known = with_own(config.files) if strange else CATALOGUE
+        for name in strange:
+            if name not in known:
+                raise ConfigError(f"{source}: features.{key} has {name!r}, {unknown_name(name, known)}")
     unit = CATALOGUE[SCALE].unit
-    scales = [one.name for one in GROUPS["volatility"] if one.unit == unit]
+    scales = [one.name for one in GROUPS["volatility"] if one.unit == unit and not one.fitted]
     if config.volatility not in scales:
         raise ConfigError(
             f"{source}: features.volatility is {config.volatility!r}, which does not measure the {unit} that labels, "
             f"barriers and sizes are scaled by; those that do are {', '.join(scales)}"
         )
+
+
+def with_own(files: tuple[str, ...]) -> Mapping[str, Feature]:
+    """The catalogue with features of one's own; numba is imported here, which takes a while."""
+    from features.plugins import catalogue_with
+
+    return catalogue_with(files)
 
 
 def unknown_name(name: str, known: Mapping[str, Any]) -> str:

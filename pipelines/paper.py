@@ -87,7 +87,10 @@ def research(bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Researc
     instruments, interval = bundle.instruments(), bundle.manifest.features.interval
     stream, begin = read_stream(bundle, live, workspace.lake), trade_start(bundle, live)
     volatility = bundle.manifest.features.names.index(bundle.manifest.volatility)
-    engine, runner = bundle.engine(), bundle.runner()
+    engine, runner, panel = bundle.engine(), bundle.runner(), bundle.panel()
+    if panel is not None:
+        symbols = [one.symbol for one in instruments]
+        stream = dict(zip(symbols, panel.replay([stream[symbol] for symbol in symbols]), strict=True))
     series, firsts, said, bars, events, signals = [], [], [], [], [], []
     for number, one in enumerate(instruments):
         engine.restore(bundle.engine_state(one.symbol))

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from market.time import parse_time
+from market.time import parse_interval, parse_time
 from trading.config import ExchangeConfig, TradingConfig
 
 
@@ -26,7 +26,8 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where bars come from: a stretch of the lake, replayed at ``speed`` times real time (0: as fast as it goes).
 
     Bars before ``start`` (by default: where the bundle's own data ended) are not traded on; they bring the
-    features' and the model's state up to date.
+    features' and the model's state up to date. ``grace``: where features read several instruments, how long after its
+    end a step waits for the bars that are missing; one that comes later is dropped and counted as missing.
     """
 
     kind: Literal["lake"] = "lake"
@@ -34,11 +35,13 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start: str | None = None
     stop: str | None = None
     speed: float = 0.0
+    grace: str = "2s"
 
     def __post_init__(self) -> None:
         for text in (self.start, self.stop):
             if text is not None:
                 parse_time(text)
+        parse_interval(self.grace)
         if self.speed < 0:
             raise ValueError(f"source.speed is {self.speed}; it is 0 (as fast as possible) or a positive factor")
 

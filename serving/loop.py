@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from features.panel.assembler import Step, StepAssembler
 from market.bar_events import bar_events
 from market.events import EVENT, Control, Kind
-from market.time import format_time
+from market.time import format_time, parse_interval
 from models.bundle.bundle import Bundle
 from serving.config import ServeConfig
 from serving.errors import NotReadyError
 from serving.feed import Arrival
-from serving.predictor import Predictor
+from serving.predictor import Predictor, Score
 from serving.scores import ScoreTape
 from serving.signal import score_signal
 from serving.status import StatusBlock
@@ -36,6 +37,7 @@ STATUS_EVERY_NS = 100_000_000
 POLL = 0.05
 """Seconds between two looks at the status block's requests while a bar is awaited."""
 STARTED = "paper session started"
+END_OF_TIME = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,8 @@ class TradingLoop:
         self.session.journal.intern(bundle.digest)
         self.reason = self.session.journal.intern(STARTED)
         self.predictor = Predictor(bundle, self.symbols)
+        grace = parse_interval(config.source.grace)
+        self.assembler = None if self.predictor.panel is None else StepAssembler(self.symbols, grace)
         self.status = StatusBlock(status)
         scores.unlink(missing_ok=True)  # it is a projection: every bar is scored again, and comes out the same
         self.scores = ScoreTape(scores)
@@ -171,7 +175,9 @@ class TradingLoop:
                 stopped = self._await(arrival.end, pace if fresh else Pace(0.0), should_stop)
                 if stopped:
                     break
-                self._take(arrival)
+                self._arrive(arrival)
+            if not stopped and self.assembler is not None:
+                self._take_all(self.assembler.expire(END_OF_TIME))
             if self._known.left and not stopped:
                 self.notice(f"the stream ends before what the session was fed ({format_time(self._known.last)})")
         finally:
@@ -192,7 +198,10 @@ class TradingLoop:
     def _await(self, end: int, pace: Pace, should_stop: Callable[[], bool]) -> bool:
         """Wait until a bar is due and obey the operator meanwhile; whether to stop."""
         while True:
-            self._obey(min(end, pace.moment(end)))
+            now = min(end, pace.moment(end))
+            if self.assembler is not None:
+                self._take_all(self.assembler.expire(now))
+            self._obey(now)
             if should_stop():
                 return True
             left = pace.left(end)
@@ -202,17 +211,28 @@ class TradingLoop:
             time.sleep(min(left, POLL))
             self._show()
 
-    def _take(self, arrival: Arrival) -> None:
+    def _arrive(self, arrival: Arrival) -> None:
+        """A bar is there: it is a step by itself, or waits for those of the other instruments."""
         symbol = self.symbols[arrival.number]
-        score = self.predictor.observe(symbol, arrival.bar)
-        if arrival.end > self.trade_from:
-            self.scores.append(score.end, arrival.number, score.row_hash, score.volatility, score.probability)
-            event = bar_events(arrival.bar, self.instruments[arrival.number], arrival.number)
-            self._traded += self._feed(event, symbol)
-            self._feed(score_signal(score, arrival.number, self.payoff, self.interval), symbol)
+        if self.assembler is None:
+            self._take_all(({symbol: arrival.bar},))
+        else:
+            self._take_all(self.assembler.offer(symbol, arrival.bar))
+
+    def _take_all(self, steps: Iterable[Step]) -> None:
+        for step in steps:
+            for symbol, score in self.predictor.take(step).items():
+                self._trade(symbol, step[symbol], score)
+            self._show()
+
+    def _trade(self, symbol: str, bar: NDArray[np.void], score: Score) -> None:
+        number = self.symbols.index(symbol)
+        if score.end > self.trade_from:
+            self.scores.append(score.end, number, score.row_hash, score.volatility, score.probability)
+            self._traded += self._feed(bar_events(bar, self.instruments[number], number), symbol)
+            self._feed(score_signal(score, number, self.payoff, self.interval), symbol)
         else:
             self._caught_up += 1
-        self._show()
 
     def _feed(self, event: NDArray[np.void], symbol: str) -> bool:
         """Give the session an input, shape (1,) or (0,), unless its journal has it; whether it was given."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,18 @@ class Predictor:
         A verified bundle.
     symbols
         The instruments to score; each needs a snapshot in the bundle.
+
+    Notes
+    -----
+    Where features read what the instruments say of each other, bars must come in steps: `take`. Which bars a step holds
+    is for `features.panel.assembler.StepAssembler` to decide.
     """
 
     def __init__(self, bundle: Bundle, symbols: Iterable[str]) -> None:
         manifest = bundle.manifest
         self.payoff = manifest.payoff
         self._volatility = manifest.features.names.index(manifest.volatility)
+        self.panel = bundle.panel()
         self._engines = {symbol: bundle.engine().build() for symbol in symbols}
         self._runners = {symbol: bundle.runner() for symbol in self._engines}
         self._ends = {symbol: bundle.snapshot(symbol).end for symbol in self._engines}
@@ -52,6 +58,21 @@ class Predictor:
         """The end of the last bar taken in."""
         return self._ends[symbol]
 
+    def take(self, step: Mapping[str, NDArray[np.void]]) -> dict[str, Score]:
+        """Take in one bar (shape (1,)) of each instrument that has one in a step, and score them in the step's order.
+
+        Raises
+        ------
+        NotReadyError
+            As `observe`.
+        BarError
+            If a bar is refused.
+        """
+        for symbol, bar in step.items():
+            self._refuse_old(symbol, bar)
+        filled = step if self.panel is None else self.panel.update(step)
+        return {symbol: self.observe(symbol, filled[symbol]) for symbol in step}
+
     def observe(self, symbol: str, bar: NDArray[np.void]) -> Score:
         """Take in the next bar of an instrument (one record, shape (1,)) and score it.
 
@@ -60,13 +81,16 @@ class Predictor:
         NotReadyError
             If the bar starts before the last one ended: its past is already in the state.
         """
+        self._refuse_old(symbol, bar)
         end = int(bar["end"][0])
-        if int(bar["start"][0]) < self._ends[symbol]:
-            raise NotReadyError(
-                f"the bar of {symbol} that ends {format_time(end)} starts before the last one taken in ended, "
-                f"{format_time(self._ends[symbol])}; feed bars in order, each once"
-            )
         row = self._engines[symbol].update(bar)
         prediction = self._runners[symbol].step(row)
         self._ends[symbol] = end
         return Score(end, row_hash(row), float(row[self._volatility]), prediction.probability)
+
+    def _refuse_old(self, symbol: str, bar: NDArray[np.void]) -> None:
+        if int(bar["start"][0]) < self._ends[symbol]:
+            raise NotReadyError(
+                f"the bar of {symbol} that ends {format_time(int(bar['end'][0]))} starts before the last one taken in "
+                f"ended, {format_time(self._ends[symbol])}; feed bars in order, each once"
+            )

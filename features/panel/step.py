@@ -108,7 +108,7 @@ def others_return(values: Floats, member: int) -> tuple[float, float]:
         if other != member and not math.isnan(theirs):
             total += theirs
             count += 1
-            rising += (theirs > 0.0) - (theirs < 0.0)
+            rising += int(theirs > 0.0) - int(theirs < 0.0)
     return (total / count, rising / count) if count > 0 else (0.0, 0.0)
 
 

@@ -7,6 +7,9 @@
     golden/*.npy        bars, feature rows, members' and ensemble's probabilities
     state/*.engine      the feature engine's state at the end of each instrument's data
     state/*.graph       the graph's recurrent state there
+    panel/engine        the panel engine's state there, where features read what instruments say of each other
+    panel/golden-*.npy  steps of the panel, for the same check as golden rows
+    plugins/*.py        the files that features of one's own come from
     attestation.json    measurements: machine, times, run ids, latency; not part of the identity
     SHA256SUMS          digests of manifest.json and attestation.json (``sha256sum -c`` reads it)
 """
@@ -22,13 +25,16 @@ import msgspec
 
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
+from features.panel.engine import PanelEngine
 from market.instruments import Instrument
-from models.bundle.errors import BundleError, DamagedBundle, IncompatibleBundle
+from models.bundle.errors import BundleError, DamagedBundle
+from models.bundle.features import checked_features, panel_engine, plugin_files
 from models.bundle.files import read_folder, write_folder
 from models.bundle.golden import Golden, from_files, to_files
 from models.bundle.machine import Attestation, this_machine
-from models.bundle.manifest import FeatureList, Manifest, Snapshot, from_bytes, sha256, to_bytes
+from models.bundle.manifest import Manifest, Snapshot, from_bytes, sha256, to_bytes
 from models.bundle.runner import GraphRunner
+from models.bundle.together import STATE, PanelState
 
 MODEL, MANIFEST, ATTESTATION, SUMS = "model.onnx", "manifest.json", "attestation.json", "SHA256SUMS"
 BESIDE = (MANIFEST, ATTESTATION, SUMS)
@@ -79,7 +85,7 @@ class Bundle:
         except msgspec.MsgspecError as error:
             raise DamagedBundle(f"{folder}: {ATTESTATION} cannot be read: {error}") from error
         bundle = cls(folder, sha256(files[MANIFEST]), manifest, attestation, files)
-        bundle.feature_set()
+        bundle.panel()
         return bundle
 
     @property
@@ -104,12 +110,29 @@ class Bundle:
         IncompatibleBundle
             If it computes something else under these names.
         """
-        listed = self.manifest.features
-        return _checked_features(listed, f"{self.folder}: {MANIFEST}")
+        return checked_features(self.manifest.features, self._files, f"{self.folder}: {MANIFEST}")
 
     def engine(self) -> FeatureEngine:
         """A feature engine with empty state."""
         return FeatureEngine(self.feature_set())
+
+    def panel(self) -> PanelEngine | None:
+        """The panel engine at the end of the data, or None if no feature reads what instruments say of each other.
+
+        Raises
+        ------
+        DamagedBundle
+            If its state is missing.
+        StateError
+            If its state is of another panel.
+        """
+        engine = panel_engine(self.feature_set(), tuple(one.symbol for one in self.instruments()))
+        if engine is None:
+            return None
+        if STATE not in self._files:
+            raise DamagedBundle(f"{self.folder}: {STATE} is missing, which its features need; write the bundle anew")
+        engine.restore(self._files[STATE])
+        return engine
 
     def instruments(self) -> tuple[Instrument, ...]:
         """The instruments it was trained on."""
@@ -149,6 +172,8 @@ def write(
     golden: Golden,
     states: Mapping[str, SeriesState],
     attestation: Attestation | None = None,
+    features: FeatureSet | None = None,
+    panel: PanelState | None = None,
 ) -> str:
     """Write a bundle in one step.
 
@@ -166,6 +191,10 @@ def write(
         By symbol.
     attestation
         By default it says nothing but on which machine this runs.
+    features
+        Those of the manifest, where files of one's own belong to them.
+    panel
+        From `models.bundle.together.record_panel`, where features read several instruments.
 
     Returns
     -------
@@ -177,9 +206,10 @@ def write(
     BundleError
         If the parts do not belong together, or the folder exists.
     """
-    _check_parts(manifest, model, golden, states)
+    own = {} if features is None else plugin_files(features)
+    _check_parts(manifest, model, golden, states, own, panel)
     snapshots = {symbol: Snapshot(state.end, *_state_paths(symbol)) for symbol, state in states.items()}
-    files = {MODEL: model, **to_files(golden)}
+    files = {MODEL: model, **to_files(golden), **own, **({} if panel is None else panel.files())}
     for symbol, state in states.items():
         files |= dict(zip(_state_paths(symbol), (state.engine, state.graph), strict=True))
     digests = {path: sha256(content) for path, content in files.items()}
@@ -219,20 +249,14 @@ def _verify_files(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) 
             raise DamagedBundle(f"{folder}: {path} is not what {MANIFEST} says; copy the bundle anew")
 
 
-def _checked_features(listed: FeatureList, where: str) -> FeatureSet:
-    try:
-        found = FeatureSet(listed.names, listed.interval, listed.max_gap)
-    except ValueError as error:
-        raise IncompatibleBundle(f"{where}: this installation cannot compute its features: {error}") from error
-    if found.digest != listed.digest:
-        raise IncompatibleBundle(
-            f"{where}: feature set {listed.digest[:16]}… is computed as {found.digest[:16]}… by this installation; "
-            "install the version that made the bundle, or train again"
-        )
-    return found
-
-
-def _check_parts(manifest: Manifest, model: bytes, golden: Golden, states: Mapping[str, SeriesState]) -> None:
+def _check_parts(
+    manifest: Manifest,
+    model: bytes,
+    golden: Golden,
+    states: Mapping[str, SeriesState],
+    own: Mapping[str, bytes],
+    panel: PanelState | None,
+) -> None:
     runner = GraphRunner(model, manifest.burn_in)
     if manifest.members != runner.member_infos():
         raise BundleError(f"the manifest has members {manifest.members}, the graph {runner.member_infos()}")
@@ -245,6 +269,12 @@ def _check_parts(manifest: Manifest, model: bytes, golden: Golden, states: Mappi
         if symbol not in symbols:
             raise BundleError(f"a state of {symbol!r}, which is not among the manifest's instruments {sorted(symbols)}")
         runner.set_state(state.graph)
-    engine = FeatureEngine(_checked_features(manifest.features, MANIFEST))
+    wanted = checked_features(manifest.features, own, MANIFEST)
+    engine = FeatureEngine(wanted)
     for state in states.values():
         engine.restore(state.engine)
+    needed = panel_engine(wanted, tuple(str(one["symbol"]) for one in manifest.instruments))
+    if (needed is None) != (panel is None):
+        raise BundleError("the panel engine's state belongs to features that read it, and only to those")
+    if needed is not None and panel is not None:
+        needed.restore(panel.snapshot)

@@ -20,6 +20,7 @@ from models.bundle.errors import BundleError, IncompatibleBundle
 from models.bundle.files import array_from_bytes, array_to_bytes
 from models.bundle.machine import this_machine
 from models.bundle.runner import GraphRunner
+from models.bundle.together import panel_differences
 
 if TYPE_CHECKING:
     from models.bundle.bundle import Bundle
@@ -39,6 +40,8 @@ class Golden:
 
 class SelfTest(msgspec.Struct, frozen=True):
     """What differed when golden rows were computed anew; rows and differing cells, and the largest difference of each.
+
+    ``features``: by feature, and by panel field where bars are filled from several instruments.
 
     ``same_machine``: whether the bundle was made on this machine class, so that nothing may differ.
     """
@@ -96,14 +99,16 @@ def self_test(bundle: Bundle) -> SelfTest:
     """
     golden = bundle.golden()
     again = _computed(golden.bars, FeatureEngine(bundle.feature_set()), bundle.runner())
+    panel = bundle.panel()
+    fields, largest = ({}, 0.0) if panel is None else panel_differences(panel, bundle.files)
     names, members = bundle.manifest.features.names, tuple(member.name for member in bundle.manifest.members)
     found = SelfTest(
         rows=len(golden.bars),
         same_machine=bundle.attestation.machine.same_class(this_machine()),
-        features=_differences(names, golden.features, again.features),
+        features=_differences(names, golden.features, again.features) | fields,
         members=_differences(members, golden.members, again.members),
         probabilities=int(_differ(golden.probability, again.probability).sum()),
-        largest_feature=_largest(golden.features, again.features),
+        largest_feature=max(_largest(golden.features, again.features), largest),
         largest_probability=_largest(golden.probability, again.probability),
     )
     if found.same_machine and not found.exact:

@@ -13,13 +13,19 @@ from models.bundle.errors import DamagedBundle, IncompatibleBundle
 FORMAT = 1
 
 
-class FeatureList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The feature set: names in order, the bars' interval (ns), the largest gap in bars, and its digest."""
+class FeatureList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The feature set: names in order, the bars' interval (ns), the largest gap in bars, and its digest.
+
+    ``fitted``: what features were fitted to. ``plugins``: the modules of the files that features of one's own come
+    from; the files are in the bundle.
+    """
 
     names: tuple[str, ...]
     interval: int
     max_gap: int
     digest: str
+    fitted: dict[str, tuple[float, ...]] = {}
+    plugins: tuple[str, ...] = ()
 
 
 class StateTensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

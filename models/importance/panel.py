@@ -7,7 +7,7 @@ Members are judged on the test rows of their fold, which they have not seen. One
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -98,7 +98,7 @@ def fit_folds(
 
 
 def panel_importances(
-    panel: Panel,
+    panel: Panel | Sequence[Panel],
     folds: Sequence[PanelFold],
     fits: Mapping[str, Sequence[FittedMember]],
     settings: ImportanceSettings | None = None,
@@ -109,7 +109,8 @@ def panel_importances(
     Parameters
     ----------
     panel, folds
-        What the members were fitted on; rows are permuted within an instrument.
+        What the members were fitted on; rows are permuted within an instrument. A panel for each fold where features
+        are fitted to the fold; they differ in such columns only.
     fits
         For each member's name, its fit on each fold.
     settings
@@ -125,7 +126,7 @@ def panel_importances(
     Raises
     ------
     ModelError
-        If a member has not one fit a fold.
+        If a member has not one fit a fold, or there is not one panel a fold.
 
     Examples
     --------
@@ -146,11 +147,14 @@ def panel_importances(
             raise ModelError(
                 f"{name} was fitted {len(fitted)} times, but there are {len(folds)} folds; give one fit a fold"
             )
+    panels = [panel] * len(folds) if isinstance(panel, Panel) else panel
+    if len(panels) != len(folds):
+        raise ModelError(f"{len(panels)} panels were given for {len(folds)} folds; give one a fold")
     clusters = (
-        panel_clusters(panel, settings) if any(name.startswith("clustered") for name in settings.methods) else None
+        panel_clusters(panels[-1], settings) if any(name.startswith("clustered") for name in settings.methods) else None
     )
-    explained = _explained(panel, folds, fits, settings) if {"shap", "clustered_shap"} & set(settings.methods) else {}
-    jobs = _jobs(panel, folds, fits, settings, clusters, explained)
+    explained = _explained(panels, folds, fits, settings) if {"shap", "clustered_shap"} & set(settings.methods) else {}
+    jobs = _jobs(panels, folds, fits, settings, clusters, explained)
     tables: dict[tuple[str, MethodName], Importances] = {}
     for number, (key, compute) in enumerate(jobs.items()):
         if progress is not None:
@@ -167,7 +171,7 @@ def panel_clusters(panel: Panel, settings: ImportanceSettings) -> Clusters:
 
 
 def _jobs(
-    panel: Panel,
+    panels: Sequence[Panel],
     folds: Sequence[PanelFold],
     fits: Mapping[str, Sequence[FittedMember]],
     settings: ImportanceSettings,
@@ -175,16 +179,16 @@ def _jobs(
     explained: Mapping[str, Sequence[Contributions]],
 ) -> dict[tuple[str, MethodName], Callable[[], Importances]]:
     """What is to be computed, in order."""
-    names = panel.feature_names
+    names = panels[0].feature_names
     jobs: dict[tuple[str, MethodName], Callable[[], Importances]] = {}
     for method in settings.methods:
         groups = clusters.groups if clusters is not None and method.startswith("clustered") else each_alone(names)
         kind = method.removeprefix("clustered_")
         if kind == "sfi":
-            jobs[ANY_MEMBER, method] = partial(_sfi, panel, folds, settings)
+            jobs[ANY_MEMBER, method] = partial(_sfi, panels, folds, settings)
         for name, fitted in fits.items():
             if kind == "mda":
-                jobs[name, method] = partial(_mda, panel, folds, fitted, groups, settings)
+                jobs[name, method] = partial(_mda, panels, folds, fitted, groups, settings)
             elif kind == "mdi" and _splits(fitted, len(names)):
                 jobs[name, method] = partial(fits_mdi, fitted, names, groups)
             elif kind == "shap" and name in explained:
@@ -193,47 +197,54 @@ def _jobs(
 
 
 def _mda(
-    panel: Panel,
+    panels: Sequence[Panel],
     folds: Sequence[PanelFold],
     fitted: Sequence[FittedMember],
     groups: FeatureGroups,
     settings: ImportanceSettings,
 ) -> Importances:
-    scored = (member_fold(panel, fold, one, settings.rows) for fold, one in zip(folds, fitted, strict=True))
+    scored = (
+        member_fold(panel, fold, one, settings.rows) for panel, fold, one in zip(panels, folds, fitted, strict=True)
+    )
     return permutation(scored, groups, settings.score, settings.repeats, settings.seed)
 
 
-def _sfi(panel: Panel, folds: Sequence[PanelFold], settings: ImportanceSettings) -> Importances:
+def _sfi(panels: Sequence[Panel], folds: Sequence[PanelFold], settings: ImportanceSettings) -> Importances:
     """A tree of at most eight leaves for each feature: enough for a bend, too little to remember rows."""
     from sklearn.tree import DecisionTreeClassifier
 
     tree = DecisionTreeClassifier(max_leaf_nodes=8, min_weight_fraction_leaf=0.05, random_state=settings.seed)
-    splits: list[Split] = [(spaced(fold.train, settings.sfi_rows), spaced(fold.test, settings.rows)) for fold in folds]
-    samples = panel.samples
-    return sfi(
-        tree,
-        panel.rows(np.arange(len(samples))),
-        samples.label,
-        splits,
-        names=panel.feature_names,
-        sample_weight=samples.weight,
-        score=settings.score,
-    )
+    tables = []
+    for panel, fold in zip(panels, folds, strict=True):
+        train, test = spaced(fold.train, settings.sfi_rows), spaced(fold.test, settings.rows)
+        index = np.concatenate([train, test])
+        split: Split = (np.arange(len(train)), np.arange(len(train), len(index)))
+        tables.append(
+            sfi(
+                tree,
+                panel.rows(index),
+                panel.samples.label[index],
+                [split],
+                names=panel.feature_names,
+                sample_weight=panel.samples.weight[index],
+                score=settings.score,
+            )
+        )
+    return replace(tables[0], values=np.concatenate([one.values for one in tables]))
 
 
 def _explained(
-    panel: Panel,
+    panels: Sequence[Panel],
     folds: Sequence[PanelFold],
     fits: Mapping[str, Sequence[FittedMember]],
     settings: ImportanceSettings,
 ) -> dict[str, list[Contributions]]:
     """SHAP values of evenly spaced test rows, by every tree member."""
     rows = [spaced(fold.test, settings.rows) for fold in folds]
-    weight = panel.samples.weight
     return {
         name: [
-            contributions(one, panel.rows(index), panel.feature_names, weight[index])
-            for one, index in zip(fitted, rows, strict=True)
+            contributions(one, panel.rows(index), panel.feature_names, panel.samples.weight[index])
+            for panel, one, index in zip(panels, fitted, rows, strict=True)
         ]
         for name, fitted in fits.items()
         if all(is_booster(one) for one in fitted)

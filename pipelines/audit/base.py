@@ -20,8 +20,10 @@ from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Artefacts, silent
 from pipelines.stages.backtest import backtest_job
 from pipelines.stages.data import DataFacts, describe, read_series, series_key
+from pipelines.stages.features import find_features
 from pipelines.stages.fit import Window, fit_job
-from pipelines.stages.panel import feature_set, load_panel, panel_job
+from pipelines.stages.fitted import window_panels
+from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.score import load_scores, next_combination, score_job
 from pipelines.stages.windows import fold_windows, folds
 
@@ -30,8 +32,8 @@ from pipelines.stages.windows import fold_windows, folds
 class Trained:
     """A run, or the first folds of one: what its stages made.
 
-    ``folds`` and ``windows`` are all the run's; ``fits``, ``scores`` and ``combinations`` may be of the first ones
-    only, and ``backtest`` is None then.
+    ``folds``, ``windows`` and their ``panels`` are all the run's; ``fits``, ``scores``, ``combinations`` may be of the
+    first ones only, and ``backtest`` is None then.
     """
 
     config: RunConfig
@@ -41,6 +43,7 @@ class Trained:
     panel: Artefact
     folds: Sequence[Fold]
     windows: Sequence[Window]
+    panels: Sequence[Artefact]
     fits: Sequence[Mapping[str, Artefact]]
     scores: Sequence[Artefact]
     combinations: Sequence[Combination]
@@ -58,7 +61,7 @@ class Trained:
         """The fields that every bar has and nobody reads: they may go missing."""
         bars = [one[one["end"] <= self.facts.cut] for one in self.world.bars]
         present = frozenset.intersection(*[present_fields(one) for one in bars])
-        return present - feature_set(self.config, bars).fields - {"trade_count", "taker_buy_volume"}
+        return present - find_features(self.config, bars).fields - {"trade_count", "taker_buy_volume"}
 
 
 def train_first(
@@ -79,22 +82,23 @@ def train_first(
     panel = load_panel(made)
     found = folds(config, panel)
     windows = fold_windows(found)
+    panels = window_panels(made, windows, artefacts.make)
     fits: list[dict[str, Artefact]] = []
     scores: list[Artefact] = []
     combinations: list[Combination] = []
-    for window in windows:
-        jobs = {name: fit_job(config, made, window, name) for name in config.members}
+    for fold_panel, window in zip(panels, windows, strict=True):
+        jobs = {name: fit_job(config, fold_panel, window, name) for name in config.members}
         if window.index >= least and any(artefacts.find(job) is None for job in jobs.values()):
             break
         progress(f"fold {window.index + 1}", window.index / len(windows))
         fits.append({name: artefacts.make(job) for name, job in jobs.items()})
         scored = [load_scores(panel, *pair) for pair in zip(windows, scores, strict=False)]
         combinations.append(next_combination(config, panel.samples, scored, combinations, window.test_start))
-        scores.append(artefacts.make(score_job(config, made, window, fits[-1], combinations[-1])))
+        scores.append(artefacts.make(score_job(config, fold_panel, window, fits[-1], combinations[-1])))
     backtest = None
     if len(scores) == len(windows):
-        backtest = artefacts.find(backtest_job(config, made, windows, found, scores, instruments))
-    return Trained(config, facts, lake, instruments, made, found, windows, fits, scores, combinations, backtest)
+        backtest = artefacts.find(backtest_job(config, panels, windows, found, scores, instruments))
+    return Trained(config, facts, lake, instruments, made, found, windows, panels, fits, scores, combinations, backtest)
 
 
 class HeldLake(Lake):

@@ -23,7 +23,9 @@ from pipelines.audit.pieces import FILL, filled_too_early, label_columns, reach
 from pipelines.config import RunConfig
 from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import Artefact
+from pipelines.stages.features import PanelFacts
 from pipelines.stages.fit import Window, training_samples
+from pipelines.stages.panel import panel_facts
 
 SUBMITTED = {"side": "p1", "type": "p2", "price": "p3", "quantity": "p4"}
 FILLED = {"price": "p1", "quantity": "p2", "fee": "p3"}
@@ -53,6 +55,33 @@ def panel_columns(config: RunConfig, panel: Panel) -> list[Column]:
     decided = reach(bars, samples.t1, label_span(config))
     weighed = Rows(symbols, samples.instrument, samples.t0, decided)
     return [*features, *labels, Column("weights", "weight", weighed, samples.weight)]
+
+
+def fitted_feature_columns(
+    panel: Panel, about: PanelFacts, windows: Sequence[Window], panels: Sequence[Artefact | None]
+) -> list[Column]:
+    """What every fold's features are fitted to, and the columns that follow from it: decided when its training ends.
+
+    A fold whose features could not be fitted has the same columns without rows; ``about`` is of the run's panel.
+    """
+    symbols = tuple(one.symbol for one in panel.series)
+    end = np.concatenate([one.bars["end"] for one in panel.series])
+    place = np.repeat(np.arange(len(symbols)), [len(one.bars) for one in panel.series])
+    names = [feature.name for feature in about.feature_set().features if feature.fitted]
+    found: list[Column] = []
+    for window, made in zip(windows, panels, strict=True):
+        fold = f"fold {window.index + 1}"
+        least = len(end) if made is not None else 0
+        rows = Rows(symbols, place[:least], end[:least], np.maximum(end[:least], window.train_stop))
+        parts = [] if made is None else [made.array(f"fitted-{number}") for number in range(len(symbols))]
+        values = np.concatenate([np.empty((0, len(names))), *parts])
+        found += [Column("features", f"{name}, {fold}", rows, values[:, n]) for n, name in enumerate(names)]
+        fitted = dict.fromkeys(about.fitted, ()) if made is None else panel_facts(made).fitted
+        for name, numbers in fitted.items():
+            count = np.arange(len(numbers))
+            rows = Rows((fold,), 0 * count, window.train_stop + count, np.full(len(numbers), window.train_stop))
+            found.append(Column("fitted", f"{name}, {fold}", rows, np.array(numbers, np.float64)))
+    return found
 
 
 def split_columns(config: RunConfig, panel: Panel, windows: Sequence[Window]) -> list[Column]:

@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.fitting import fit_over
 from models.dataset import Panel
 from models.members.protocol import FittedMember, Progress
 from pipelines.audit.base import Trained
-from pipelines.audit.column import Column
+from pipelines.audit.column import Column, Rows
 from pipelines.audit.columns import digest_word, fold_rows
 from pipelines.audit.compare import compare
 from pipelines.audit.findings import Finding
@@ -25,7 +26,8 @@ from pipelines.audit.perturb import Random
 from pipelines.config import RunConfig
 from pipelines.stages.artefacts import silent
 from pipelines.stages.fit import Window, fit_member, training_samples
-from pipelines.stages.panel import load_panel
+from pipelines.stages.fitted import window_spans
+from pipelines.stages.panel import load_panel, panel_facts
 
 THIN: dict[str, dict[str, Any]] = {
     "lstm": {"epochs": 1},
@@ -91,13 +93,14 @@ def window_findings(
     It is compared with the run's own fit; if ``thin``, with a shorter fit over the window's last third, made here too.
     That what is inside matters is seen in the fold before, whose fits are others.
     """
-    panel = load_panel(base.panel)
+    panel = load_panel(base.panels[number])
     config, window = base.config, base.windows[number]
+    features = features_finding(base, number, random)
     if thin:
         config, window = thinned(config), shortened(window)
     other = outside_changed(panel, window, random)
     rows = fold_rows(config, panel, [window])
-    found = []
+    found = [] if features is None else [features]
     for place, name in enumerate(config.members):
         progress(f"{name}, fold {number + 1}", place / len(config.members))
         own = saved_word(base, number, name)
@@ -112,6 +115,25 @@ def window_findings(
         moved = int(own[0] != saved_word(base, number - 1 if number else 1, name)[0])
         found.append(msgspec.structs.replace(compare(same, changed, OUTSIDE)[0], moved=moved))
     return found
+
+
+def features_finding(base: Trained, number: int, random: Random) -> Finding | None:
+    """What one fold's features are fitted to when every other bar outside its training window is missing."""
+    about, window = panel_facts(base.panels[number]), base.windows[number]
+    if not about.fitted:
+        return None
+    bars = {}
+    for series in load_panel(base.panel).series:
+        one = series.bars
+        inside = (one["start"] >= window.train_start) & (one["end"] <= window.train_stop)
+        bars[series.symbol] = one[inside | (random.random(len(one)) < 0.5)]
+    again = fit_over(about.feature_set(), bars, window_spans(window)).fitted
+    here, there = (np.concatenate([np.array(one[name]) for name in about.fitted]) for one in (about.fitted, again))
+    count = np.arange(len(here))
+    rows = Rows((f"fold {number + 1}",), 0 * count, window.test_start + count, np.full(len(count), window.test_start))
+    same, changed = ([Column("fitted", "features, window", rows, one)] for one in (here, there))
+    other = panel_facts(base.panels[number - 1 if number else 1]).fitted
+    return msgspec.structs.replace(compare(same, changed, OUTSIDE)[0], moved=int(other != about.fitted))
 
 
 def refused(base: Trained, number: int, name: str, error: Exception) -> Finding:

@@ -22,14 +22,14 @@ from pipelines.audit.audit import REVERSED
 from pipelines.audit.base import Trained
 from pipelines.audit.column import Column
 from pipelines.audit.columns import fill_finding, window_reach
-from pipelines.audit.compare import compare
+from pipelines.audit.compare import NEVER, compare
 from pipelines.audit.delivery import DELIVERED, delivered
 from pipelines.audit.errors import AuditError
 from pipelines.audit.findings import Audit, Finding, joined
 from pipelines.audit.learned import OUTSIDE
 from pipelines.audit.outside import window_findings
 from pipelines.audit.perturb import GRIDS, VALUES, Random, blanked
-from pipelines.audit.probe import base_columns, base_journal, early_columns, panel_of, probe
+from pipelines.audit.probe import base_columns, base_journal, early_columns, panel_of, panels_of, probe
 from pipelines.audit.splits import split_findings
 from pipelines.audit.world import World
 from pipelines.stages.artefacts import Artefacts, silent
@@ -124,7 +124,7 @@ class _Auditor:
     def __init__(self, base: Trained, folder: Path, random: Random, full: bool) -> None:
         self.base, self.folder, self.random, self.full = base, folder, random, full
         self.world, self.unread = base.world, base.unread
-        self.panel_columns = early_columns(base, base.panel)
+        self.panel_columns = early_columns(base, base.panel, base.panels)
         self.used: list[str] = []
         self.made = 0
 
@@ -159,8 +159,10 @@ class _Auditor:
 
     def reversed(self, progress: Progress) -> list[Finding]:
         """The instruments in the opposite order."""
-        made = panel_of(self.base, self.world.reversed(), self.scratch())
-        return compare(self.panel_columns, early_columns(self.base, made), REVERSED)
+        scratch = self.scratch()
+        made = panel_of(self.base, self.world.reversed(), scratch)
+        panels = panels_of(self.base, made, NEVER, scratch)
+        return compare(self.panel_columns, early_columns(self.base, made, panels), REVERSED)
 
     def future(self, turn: int, cut: int, fold: int | None, progress: Progress) -> list[Finding]:
         """One other future, in value or, every third time, in which bars there are."""
@@ -174,9 +176,10 @@ class _Auditor:
         self.used += name.split(", ")
         scratch = self.scratch()
         made = panel_of(self.base, other, scratch)
-        found = compare(self.panel_columns, early_columns(self.base, made), name, cut, grid)
+        panels = panels_of(self.base, made, cut, scratch)
+        found = compare(self.panel_columns, early_columns(self.base, made, panels), name, cut, grid)
         if fold is None:
             return found
         before: list[Column] = base_columns(self.base, fold, scratch, self.full)
-        after = probe(self.base, made, fold, scratch, self.full, progress)
+        after = probe(self.base, panels, fold, scratch, self.full, progress)
         return found + compare(before, after, name, cut, grid)

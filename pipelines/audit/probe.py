@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.errors import FeatureError
 from models.dataset import Panel
 from models.ensemble import Combination
 from models.members.protocol import Progress
@@ -16,6 +17,7 @@ from pipelines.audit.column import Column
 from pipelines.audit.columns import (
     combination_columns,
     fitted_columns,
+    fitted_feature_columns,
     journal_columns,
     panel_columns,
     score_columns,
@@ -25,7 +27,8 @@ from pipelines.audit.world import World
 from pipelines.stages.artefacts import Artefact, Artefacts, Draft, job, silent
 from pipelines.stages.backtest import backtest_job
 from pipelines.stages.fit import Window, fit_job
-from pipelines.stages.panel import load_panel, panel_job
+from pipelines.stages.fitted import window_job
+from pipelines.stages.panel import load_panel, panel_facts, panel_job
 from pipelines.stages.score import load_scores, next_combination, score_job
 
 
@@ -37,38 +40,68 @@ def panel_of(base: Trained, world: World, scratch: Artefacts) -> Artefact:
     return scratch.make(panel_job(config, facts_of(base, config, lake), lake))
 
 
-def early_columns(base: Trained, made: Artefact) -> list[Column]:
-    """Features, labels, weights and the training rows of every fold."""
-    panel = load_panel(made)
-    return [*panel_columns(base.config, panel), *split_columns(base.config, panel, base.windows)]
+def panels_of(base: Trained, made: Artefact, cut: int, scratch: Artefacts) -> list[Artefact | None]:
+    """The panel of every fold in another world; None where a window behind the cut has too little to fit features on.
+
+    Raises
+    ------
+    FeatureError
+        If a window before the cut has: there the worlds do not differ.
+    """
+    if not panel_facts(made).fitted:
+        return [made] * len(base.windows)
+    found: list[Artefact | None] = []
+    for window in base.windows:
+        try:
+            found.append(scratch.make(window_job(made, window)))
+        except FeatureError:
+            if window.train_stop <= cut:
+                raise
+            found.append(None)
+    return found
+
+
+def early_columns(base: Trained, made: Artefact, panels: Sequence[Artefact | None]) -> list[Column]:
+    """Features, labels, weights, the training rows of every fold, and what its features are fitted to."""
+    panel, about = load_panel(made), panel_facts(made)
+    fitted = fitted_feature_columns(panel, about, base.windows, panels) if about.fitted else []
+    return [*panel_columns(base.config, panel), *split_columns(base.config, panel, base.windows), *fitted]
 
 
 def probe(
-    base: Trained, made: Artefact, last: int, scratch: Artefacts, refit: bool, progress: Progress = silent
+    base: Trained,
+    found: Sequence[Artefact | None],
+    last: int,
+    scratch: Artefacts,
+    refit: bool,
+    progress: Progress = silent,
 ) -> list[Column]:
-    """What is fitted, predicted and traded over a panel, up to and with the fold ``last``.
+    """What is fitted, predicted and traded over the windows' panels, up to and with the fold ``last``.
 
     With ``refit`` every member of every fold until then is fitted and scored again. Else the run's own fits predict,
     and only the combination, the fold's scores and the trades are made again: that what they were fitted on has not
     changed, and that a fit reads nothing else, is shown by `early_columns` and by `pipelines.audit.outside`.
     """
-    config, panel, windows = base.config, load_panel(made), base.windows[: last + 1]
+    panels = [one for one in found[: last + 1] if one is not None]
+    config, panel, windows = base.config, load_panel(panels[last]), base.windows[: last + 1]
     fits, scores = list(base.fits[: last + 1]), list(base.scores[: last + 1])
     combinations: list[Combination] = []
     for window in windows:
         progress(f"fold {window.index + 1}", (window.index + 0.5) / (len(windows) + 1))
         scored = [load_scores(panel, *pair) for pair in zip(windows, scores[: window.index], strict=False)]
         combinations.append(next_combination(config, panel.samples, scored, combinations, window.test_start))
+        made = panels[window.index]
         if refit:
             fits[window.index] = {name: scratch.make(fit_job(config, made, window, name)) for name in config.members}
         if refit or window.index == last:
             job = score_job(config, made, window, fits[window.index], combinations[-1])
             scores[window.index] = scratch.make(job)
-    if refit and last + 1 < len(base.fits):
-        behind = base.windows[last + 1]
+    following_panel = found[last + 1] if last + 1 < len(found) else None
+    if refit and last + 1 < len(base.fits) and following_panel is not None:
+        behind, made = base.windows[last + 1], following_panel
         fits.append({name: scratch.make(fit_job(config, made, behind, name)) for name in config.members})
     progress("trading", len(windows) / (len(windows) + 1))
-    journal = traded(base, made, scores, scratch)
+    journal = traded(base, panels, scores, scratch)
     return late_columns(base, panel, last, fits, scores, combinations, journal, refit)
 
 
@@ -119,19 +152,22 @@ def base_journal(base: Trained, last: int, scratch: Artefacts) -> NDArray[np.voi
     """The run's own backtest, or that of its first folds."""
     if base.backtest is not None:
         return base.backtest.array("journal")
-    return traded(base, base.panel, base.scores[: last + 1], scratch)
+    return traded(base, base.panels, base.scores[: last + 1], scratch)
 
 
-def traded(base: Trained, made: Artefact, scores: Sequence[Artefact], scratch: Artefacts) -> NDArray[np.void]:
+def traded(
+    base: Trained, panels: Sequence[Artefact], scores: Sequence[Artefact], scratch: Artefacts
+) -> NDArray[np.void]:
     """The journal of the backtest stage over the folds that are scored; in the later ones nothing is signalled."""
     rest = range(len(scores), len(base.windows))
-    silence = scratch.make(job("silence", "no signals", (made.digest,), _no_signals(len(base.instruments)), ()))
+    panels = [*panels[: len(scores)], *(panels[0] for _ in rest)]
+    silence = scratch.make(job("silence", "no signals", (panels[0].digest,), _no_signals(len(base.instruments)), ()))
     model = base.windows[len(scores) - 1]
     windows = [
         msgspec.structs.replace(model, test_stop=one.test_stop) if one.index in rest else one for one in base.windows
     ]
     every = [*scores, *(silence for _ in rest)]
-    order = backtest_job(base.config, made, windows, base.folds, every, base.instruments)
+    order = backtest_job(base.config, panels, windows, base.folds, every, base.instruments)
     return scratch.make(order).array("journal")
 
 

@@ -40,6 +40,7 @@ def audit_job(base: Trained, full: bool = False, cuts: int | None = None, seed: 
         base.facts,
         base.panel.digest,
         base.windows,
+        [one.digest for one in base.panels],
         [{name: fit.digest for name, fit in fits.items()} for fits in base.fits],
         [score.digest for score in base.scores],
         base.backtest.digest if base.backtest is not None else None,

@@ -10,14 +10,26 @@ from pipelines.flows.jobs import Pending, Scheduler
 from pipelines.progress import Stage
 from pipelines.stages.artefacts import Artefact
 from pipelines.stages.fit import Window, fit_job
-from pipelines.stages.panel import load_panel
+from pipelines.stages.fitted import window_job
+from pipelines.stages.panel import load_panel, panel_facts
 from pipelines.stages.score import Scored, load_scores, next_combination, score_job
 
 
+def fit_features(panel: Artefact, windows: Sequence[Window], jobs: Scheduler, progress: Stage) -> list[Artefact]:
+    """The panel of every window: the run's own, or if features are fitted, with what they are fitted to there."""
+    if not panel_facts(panel).fitted:
+        progress.skip("no feature is fitted")
+        return [panel] * len(windows)
+    wanted = [window_job(panel, window) for window in windows]
+    parts = progress.plan({one.title: 1.0 for one in wanted})
+    pending = [jobs.submit(one, parts[one.title]) for one in wanted]
+    return [one.result() for one in pending]
+
+
 def fit_all(
-    config: RunConfig, panel: Artefact, windows: Sequence[Window], jobs: Scheduler, progress: Stage
+    config: RunConfig, panels: Sequence[Artefact], windows: Sequence[Window], jobs: Scheduler, progress: Stage
 ) -> list[dict[str, Artefact]]:
-    """Fit every member on every window, in parallel."""
+    """Fit every member on every window, in parallel; ``panels`` of each window."""
     planned = {
         (window.index, name): f"{name}, fold {window.index + 1}" for window in windows for name in config.members
     }
@@ -27,26 +39,26 @@ def fit_all(
             name: jobs.submit(fit_job(config, panel, window, name), parts[planned[window.index, name]])
             for name in config.members
         }
-        for window in windows
+        for panel, window in zip(panels, windows, strict=True)
     ]
     return [{name: one.result() for name, one in fold.items()} for fold in pending]
 
 
 def score_all(
     config: RunConfig,
-    panel: Artefact,
+    panels: Sequence[Artefact],
     windows: Sequence[Window],
     fits: Sequence[Mapping[str, Artefact]],
     jobs: Scheduler,
     progress: Stage,
 ) -> tuple[list[Artefact], list[Scored], list[Combination]]:
     """Score fold after fold, each with what the folds before it say about combining members."""
-    samples = load_panel(panel).samples
+    samples = load_panel(panels[0]).samples
     made: list[Artefact] = []
     scored: list[Scored] = []
     combinations: list[Combination] = []
     parts = progress.plan({f"fold {window.index + 1}": 1.0 for window in windows})
-    for window, fit in zip(windows, fits, strict=True):
+    for panel, window, fit in zip(panels, windows, fits, strict=True):
         combination = next_combination(config, samples, scored, combinations, window.test_start)
         job = score_job(config, panel, window, fit, combination)
         made.append(jobs.run(job, parts[f"fold {window.index + 1}"]))

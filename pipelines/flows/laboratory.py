@@ -30,7 +30,8 @@ from pipelines.stages.evaluate import Compared
 from pipelines.stages.fit import Window
 from pipelines.stages.importance import importance_jobs, joined_studies, load_study
 from pipelines.stages.judgement import judge
-from pipelines.stages.paths import paths_job, split_jobs
+from pipelines.stages.panel import load_panel, panel_facts
+from pipelines.stages.paths import paths_job, split_count, split_jobs, split_panel_jobs
 from pipelines.stages.regimes import regimes
 from pipelines.stages.strategies import strategies_job
 
@@ -65,6 +66,7 @@ class Examined:
 def examine(
     config: RunConfig,
     panel: Artefact,
+    panels: Sequence[Artefact],
     windows: Sequence[Window],
     scores: Sequence[Artefact],
     combinations: Sequence[Combination],
@@ -72,15 +74,20 @@ def examine(
     jobs: Scheduler,
     progress: Stage,
 ) -> Examined:
-    """Trade every predictor, and every path of combinatorial cross-validation."""
-    splits = split_jobs(config, panel)
-    parts = progress.plan({"strategies": 10.0} | {one.title: 4.0 for one in splits} | {"paths": 10.0})
-    pending = [jobs.submit(one, parts[one.title]) for one in splits]
+    """Trade every predictor, and every path of combinatorial cross-validation; ``panels`` of each window."""
+    fitted = split_panel_jobs(config, panel) if panel_facts(panel).fitted else []
+    count = split_count(config, load_panel(panel))
+    splits = [f"split {number + 1}" for number in range(count)]
+    planned = {one.title: 1.0 for one in fitted} | {"strategies": 10.0} | dict.fromkeys(splits, 4.0) | {"paths": 10.0}
+    parts = progress.plan(planned)
+    ready = [jobs.submit(one, parts[one.title]) for one in fitted]
+    split_panels = [one.result() for one in ready] if fitted else [panel] * count
+    pending = [jobs.submit(one, parts[one.title]) for one in split_jobs(config, split_panels)]
     strategies = jobs.run(
-        strategies_job(config, panel, windows, scores, combinations, instruments), parts["strategies"]
+        strategies_job(config, panels, windows, scores, combinations, instruments), parts["strategies"]
     )
     made = [one.result() for one in pending]
-    paths = jobs.run(paths_job(config, panel, made, instruments), parts["paths"]) if made else None
+    paths = jobs.run(paths_job(config, split_panels, made, instruments), parts["paths"]) if made else None
     if paths is None:
         parts["paths"].skip()
     return Examined(strategies, paths)
@@ -88,14 +95,14 @@ def examine(
 
 def study_features(
     config: RunConfig,
-    panel: Artefact,
+    panels: Sequence[Artefact],
     windows: Sequence[Window],
     fits: Sequence[Mapping[str, Artefact]],
     jobs: Scheduler,
     progress: Stage,
 ) -> ImportanceStudy | None:
     """What the fits make of their features, member beside member; None if the configuration has it off."""
-    wanted = importance_jobs(config, panel, windows, fits)
+    wanted = importance_jobs(config, panels, windows, fits)
     parts = progress.plan({one.title: 1.0 for one in wanted})
     pending = [jobs.submit(one, parts[one.title]) for one in wanted]
     return joined_studies([load_study(one.result()) for one in pending])

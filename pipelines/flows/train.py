@@ -20,7 +20,7 @@ from pipelines.audit.base import Trained
 from pipelines.audit.stage import audit_job, load_audit
 from pipelines.audit.text import headline as headline_of
 from pipelines.config import RunConfig
-from pipelines.flows.folds import fit_all, score_all
+from pipelines.flows.folds import fit_all, fit_features, score_all
 from pipelines.flows.jobs import Scheduler
 from pipelines.flows.laboratory import count_trials, examine, judge_all, study_features
 from pipelines.flows.progress_artifact import shown_progress
@@ -52,6 +52,7 @@ WORKERS = 2
 RESEARCH = {
     "data": 4,
     "panel": 20,
+    "fitted": 2,
     "fits": 90,
     "scores": 25,
     "refit": 20,
@@ -158,11 +159,12 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
     laps.over("features and labels", stages["panel"], decisions)
 
     windows, last = fold_windows(found), final_window(config, facts)
-    fits = fit_all(config, panel_artefact, windows, jobs, stages["fits"])
+    *panels, last_panel = fit_features(panel_artefact, [*windows, last], jobs, stages["fitted"])
+    fits = fit_all(config, panels, windows, jobs, stages["fits"])
     laps.over("fits", stages["fits"])
-    made, scored, combinations = score_all(config, panel_artefact, windows, fits, jobs, stages["scores"])
+    made, scored, combinations = score_all(config, panels, windows, fits, jobs, stages["scores"])
     laps.over("out-of-fold scores", stages["scores"])
-    refit = jobs.run(refit_job(config, panel_artefact, last), stages["refit"])
+    refit = jobs.run(refit_job(config, last_panel, last), stages["refit"])
     laps.over("final refit", stages["refit"])
 
     predictions = fold_predictions(config, panel, found, scored, combinations)
@@ -173,32 +175,45 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
 
     final = next_combination(config, panel.samples, scored, combinations, facts.cut + 1)
     statistics = {one.name: {key: value.value for key, value in one.scores.items()} for one in judged}
-    job = assemble_job(config, facts, panel_artefact, refit, last, final, run.instruments, statistics)
+    job = assemble_job(config, facts, last_panel, refit, last, final, run.instruments, statistics)
     bundle = jobs.run(job, stages["bundle"]).path / BUNDLE
     laps.over("graph, certificate, bundle", stages["bundle"])
-    job = backtest_job(config, panel_artefact, windows, found, made, run.instruments)
+    job = backtest_job(config, panels, windows, found, made, run.instruments)
     traded = jobs.run(job, stages["backtest"])
     backtest = load_backtest(traded)
     laps.over("backtest", stages["backtest"])
     base = Trained(
-        config, facts, run.lake, run.instruments, panel_artefact, found, windows, fits, made, combinations, traded
+        config,
+        facts,
+        run.lake,
+        run.instruments,
+        panel_artefact,
+        found,
+        windows,
+        panels,
+        fits,
+        made,
+        combinations,
+        traded,
     )
     audit = load_audit(jobs.run(audit_job(base), stages["audit"]))
     laps.over("leakage audit", stages["audit"], headline_of(audit))
 
-    examined = examine(config, panel_artefact, windows, made, combinations, run.instruments, jobs, stages["laboratory"])
+    examined = examine(
+        config, panel_artefact, panels, windows, made, combinations, run.instruments, jobs, stages["laboratory"]
+    )
     digest = Bundle.load(bundle).digest
     finish_trial(ledger, trial, metrics=headline(judged, backtest), bundle=digest, returns=examined.by_day)
     trials, others = count_trials(ledger, trial, examined)
     laboratory = judge_all(config, panel, windows, compared, examined, trials, others)
     laps.over("laboratory", stages["laboratory"])
 
-    study = study_features(config, panel_artefact, windows, fits, jobs, stages["importance"])
+    study = study_features(config, panels, windows, fits, jobs, stages["importance"])
     if study is None:
         stages["importance"].skip("off")
     else:
         laps.over("importance", stages["importance"])
-    job = feature_study_job(panel_artefact, [panel_artefact] * len(windows), windows, facts.cut)
+    job = feature_study_job(panel_artefact, panels, windows, facts.cut)
     features = load_feature_study(jobs.run(job, stages["features"]))
     laps.over("data and features", stages["features"])
 
@@ -207,7 +222,7 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         command=run.command,
         lake=run.lake,
         facts=facts,
-        panel_artefact=panel_artefact,
+        panel_artefact=last_panel,
         folds=fold_results(panel, predictions),
         compared=compared,
         predictors=judged,

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.engine import FeatureEngine
-from features.feature_set import FeatureSet
 from market.instruments import Instrument
 from models.bundle.bundle import SeriesState, write
-from models.bundle.manifest import FeatureList, Manifest, Payoff, PlattScaling, StackerWeights, Training
+from models.bundle.features import listed_features, panel_engine
+from models.bundle.manifest import Manifest, Payoff, PlattScaling, StackerWeights, Training
 from models.bundle.runner import GraphRunner
+from models.bundle.together import record_panel
 from models.certificate import certify
 from models.dataset import Panel, Series
 from models.ensemble import Combination
@@ -69,7 +70,7 @@ def assemble_job(
     instruments: tuple[Instrument, ...],
     statistics: dict[str, Any],
 ) -> Job:
-    """The bundle of a run, in the artefact's folder ``bundle``."""
+    """The bundle of a run, in the artefact's folder ``bundle``; ``panel_artefact`` is of the last window."""
 
     def build(draft: Draft, progress: Progress) -> None:
         panel, about = load_panel(panel_artefact), panel_facts(panel_artefact)
@@ -78,15 +79,17 @@ def assemble_job(
         progress("certificate", 0.1)
         certificate = certify(model, load_evidence(refit), combination.stacker, combination.platt)
         progress("state at the end of the data", 0.5)
-        wanted = FeatureSet(about.features, about.interval, config.features.max_gap)
+        wanted = about.feature_set()
         engine, runner = FeatureEngine(wanted), GraphRunner(model, config.ensemble.burn_in)
         states = {series.symbol: series_state(engine, runner, series, window) for series in panel.series}
+        together = panel_engine(wanted, about.symbols)
+        kept = None if together is None else record_panel(together, [series.bars for series in panel.series])
         progress("golden rows", 0.8)
         golden = golden_rows(panel, wanted, model, config.ensemble.burn_in)
         index = training_samples(panel, window)
         manifest = Manifest(
             name=config.name,
-            features=FeatureList(wanted.names, wanted.interval, wanted.max_gap, wanted.digest),
+            features=listed_features(wanted),
             instruments=tuple(one.to_dict() for one in instruments),
             label=msgspec.to_builtins(config.labels),
             volatility=config.features.volatility,
@@ -107,7 +110,7 @@ def assemble_job(
             calibration=as_calibration(combination),
             statistics=statistics,
         )
-        write(draft.folder / BUNDLE, manifest, model, golden, states)
+        write(draft.folder / BUNDLE, manifest, model, golden, states, features=wanted, panel=kept)
 
     rules = [one.to_dict() for one in instruments]
     inputs = (facts, panel_artefact.digest, refit.digest, window, combination, config, statistics, rules)

@@ -77,22 +77,23 @@ def trade(
 
 def backtest_job(
     config: RunConfig,
-    panel_artefact: Artefact,
+    panels: Sequence[Artefact],
     windows: Sequence[Window],
     folds: Sequence[Fold],
     scores: Sequence[Artefact],
     instruments: Sequence[Instrument],
 ) -> Job:
-    """The compared folds' test stretches, traded after and before costs."""
+    """The compared folds' test stretches, traded after and before costs; ``panels`` and ``windows`` of each fold."""
     chosen = compared_folds(len(folds))
 
     def build(draft: Draft, progress: Progress) -> None:
-        panel = load_panel(panel_artefact)
+        panel = load_panel(panels[chosen[0]])
         begin, end = windows[chosen[0]].test_start, windows[chosen[-1]].test_stop
         bars = [one.bars[(one.bars["end"] >= begin) & (one.bars["end"] < end)] for one in panel.series]
         events = [bar_events(one, rules, n) for n, (one, rules) in enumerate(zip(bars, instruments, strict=True))]
         signals = []
         for fold in chosen:
+            panel = load_panel(panels[fold])
             pays = payoff(config, panel, windows[fold])
             for number, series in enumerate(panel.series):
                 first = int(scores[fold].array(f"rows-{number}")[0])
@@ -109,7 +110,7 @@ def backtest_job(
         )
 
     inputs = (
-        panel_artefact.digest,
+        [one.digest for one in panels],
         windows,
         [one.digest for one in scores],
         [one.to_dict() for one in instruments],

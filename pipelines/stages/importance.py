@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,23 @@ EXPLAINED = 300
 LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
+class LoadedPanels(Sequence[Panel]):
+    """The panels of some windows, each read when it is asked for."""
+
+    def __init__(self, made: Sequence[Artefact]) -> None:
+        self._made = made
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, place: int) -> Panel: ...
+    @overload
+    def __getitem__(self, place: slice) -> LoadedPanels: ...
+    def __getitem__(self, place: int | slice) -> Panel | LoadedPanels:
+        return LoadedPanels(self._made[place]) if isinstance(place, slice) else load_panel(self._made[place])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
     """A fold as importance takes it: the samples its members learned from, and those they are asked about."""
@@ -86,19 +104,19 @@ def settings_of(config: RunConfig, methods: tuple[MethodName, ...]) -> Importanc
 
 
 def importance_jobs(
-    config: RunConfig, panel_artefact: Artefact, windows: Sequence[Window], fits: Sequence[Mapping[str, Artefact]]
+    config: RunConfig, panels: Sequence[Artefact], windows: Sequence[Window], fits: Sequence[Mapping[str, Artefact]]
 ) -> list[Job]:
     """A job for every member that can be read back, and one for the features by themselves; none if it is off."""
     if not config.laboratory.importance:
         return []
-    found = [member_job(config, panel_artefact, windows, fits, name) for name in config.members if name in NATIVE]
-    alone = [single_job(config, panel_artefact, windows)] if config.laboratory.importance_single_rows else []
+    found = [member_job(config, panels, windows, fits, name) for name in config.members if name in NATIVE]
+    alone = [single_job(config, panels, windows)] if config.laboratory.importance_single_rows else []
     return found + alone
 
 
 def member_job(
     config: RunConfig,
-    panel_artefact: Artefact,
+    panels: Sequence[Artefact],
     windows: Sequence[Window],
     fits: Sequence[Mapping[str, Artefact]],
     name: str,
@@ -107,16 +125,18 @@ def member_job(
     made = [fold[name] for fold in fits]
 
     def build(draft: Draft, progress: Progress) -> None:
-        panel = load_panel(panel_artefact)
+        panel = load_panel(panels[0])
         folds = asked_folds(config, panel, windows)
         methods = ALONE + (TOGETHER if len(panel.feature_names) >= FEWEST_TO_CLUSTER else ())
         settings = settings_of(config, methods)
-        found = panel_importances(panel, folds, {name: [load_fitted(one, name) for one in made]}, settings, progress)
+        found = panel_importances(
+            LoadedPanels(panels), folds, {name: [load_fitted(one, name) for one in made]}, settings, progress
+        )
         write_document(study_of(found, settings, overlap(folds)), draft.folder, STUDY)
 
     laboratory = config.laboratory
     inputs = (
-        panel_artefact.digest,
+        [one.digest for one in panels],
         windows,
         [one.digest for one in made],
         config.validation.tail,
@@ -126,18 +146,18 @@ def member_job(
     return job("importance", f"importance, {name}", inputs, build, (*LIBRARIES, *MEMBER_LIBRARIES[name]))
 
 
-def single_job(config: RunConfig, panel_artefact: Artefact, windows: Sequence[Window]) -> Job:
+def single_job(config: RunConfig, panels: Sequence[Artefact], windows: Sequence[Window]) -> Job:
     """A small tree for each feature by itself."""
 
     def build(draft: Draft, progress: Progress) -> None:
-        panel = load_panel(panel_artefact)
+        panel = load_panel(panels[0])
         folds, settings = asked_folds(config, panel, windows), settings_of(config, (SINGLE,))
-        found = panel_importances(panel, folds, {}, settings, progress)
+        found = panel_importances(LoadedPanels(panels), folds, {}, settings, progress)
         write_document(study_of(found, settings, overlap(folds)), draft.folder, STUDY)
 
     laboratory = config.laboratory
     rows = (laboratory.importance_rows, laboratory.importance_single_rows)
-    inputs = (panel_artefact.digest, windows, config.validation.tail, rows, config.seed)
+    inputs = ([one.digest for one in panels], windows, config.validation.tail, rows, config.seed)
     return job("importance", "importance, single features", inputs, build, LIBRARIES)
 
 

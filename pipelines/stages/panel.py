@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue import CATALOGUE, CORE_CATALOGUE, default_features, disabled_features
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
-from market.bars import present_fields
+from features.fitting import fit_features
 from market.lake import Lake
+from market.time import parse_interval
 from models.dataset import Panel, Samples, Series, build_panel
 from models.members.protocol import Progress
-from pipelines.config import FeaturesConfig, RunConfig
+from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.data import DataFacts, read_series
+from pipelines.stages.features import PanelFacts, facts_of, find_features, own_features, with_panel_fields
 
-NAMED = {"default": CORE_CATALOGUE, "all": CATALOGUE}
-"""The catalogues that a configuration may name."""
+STAGE = "panel"
 SAMPLE_FIELDS = ("instrument", "row", "t0", "start", "t1", "label", "move", "weight")
-
-
-class PanelFacts(msgspec.Struct, frozen=True):
-    """A panel's symbols, its features in order, those that are off with the reason, and its interval."""
-
-    symbols: tuple[str, ...]
-    features: tuple[str, ...]
-    feature_digest: str
-    disabled: dict[str, str]
-    interval: int
-
-
-def resolve_features(config: FeaturesConfig, fields: frozenset[str]) -> tuple[str, ...]:
-    """The names of a run's features, in order; the volatility that scales labels is always among them."""
-    names = default_features(fields, NAMED[config.names]) if isinstance(config.names, str) else config.names
-    kept = tuple(name for name in names if name not in config.exclude)
-    return kept if config.volatility in kept else (*kept, config.volatility)
-
-
-def feature_set(config: RunConfig, bars: list[NDArray[np.void]]) -> FeatureSet:
-    """The feature set of a run, over the fields that every series has."""
-    fields = frozenset.intersection(*[present_fields(one) for one in bars])
-    names = resolve_features(config.features, fields)
-    return FeatureSet(names, config.data.interval_ns, config.features.max_gap)
 
 
 def save_panel(draft: Draft, panel: Panel) -> None:
@@ -59,25 +37,28 @@ def save_panel(draft: Draft, panel: Panel) -> None:
 
 
 def panel_job(config: RunConfig, facts: DataFacts, lake: Lake) -> Job:
-    """The panel of a run; nothing after the cut is read into it."""
+    """The panel of a run; nothing after the cut is read into it.
+
+    Features that are fitted have here the values of the first training window. They say which rows are defined, which
+    does not depend on the values; what learns or predicts takes `pipelines.stages.fitted.window_panel_job`.
+    """
+    own = own_features(config)
 
     def build(draft: Draft, progress: Progress) -> None:
         bars = [read_series(config.data, lake, symbol) for symbol in config.data.symbols]
         bars = [one[one["end"] <= facts.cut] for one in bars]
-        wanted = feature_set(config, bars)
-        series = compute_series(config, wanted, bars, progress)
-        panel = build_panel(series, wanted.names, config.data.interval_ns, config.labels)
-        save_panel(draft, panel)
-        fields = frozenset.intersection(*[present_fields(one) for one in bars])
-        named = config.features.names
-        disabled = disabled_features(fields, NAMED[named]) if isinstance(named, str) else {}
-        draft.json(
-            "panel",
-            PanelFacts(config.data.symbols, wanted.names, wanted.digest, disabled, config.data.interval_ns),
-        )
+        wanted = find_features(config, bars)
+        filled = with_panel_fields(config, wanted, bars)
+        begin = min(one.start for one in facts.series)
+        known = dict(zip(config.data.symbols, filled, strict=True))
+        wanted = fit_features(wanted, known, begin, begin + parse_interval(config.validation.train))
+        series = compute_series(config, wanted, filled, progress)
+        save_panel(draft, build_panel(series, wanted.names, config.data.interval_ns, config.labels))
+        draft.json("panel", facts_of(config, bars, wanted))
 
-    inputs = (facts, config.data, config.features, config.labels)
-    return job("panel", "features, labels and weights", inputs, build, ("numpy", "numba", "llvmlite", "polars"))
+    fitted_on = config.validation.train if own.fitted else ""
+    inputs = (facts, config.data, config.features, config.labels, own.code, fitted_on)
+    return job(STAGE, "features, labels and weights", inputs, build, ("numpy", "numba", "llvmlite", "polars"))
 
 
 def compute_series(
@@ -95,9 +76,11 @@ def compute_series(
     return tuple(series)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _load(folder: str, artefact: Artefact) -> Panel:
     about = panel_facts(artefact)
+    if about.base:
+        return _with_fitted(load_panel(base_of(artefact, about)), about, artefact)
     series = tuple(
         Series(symbol, *[artefact.array(f"{what}-{n}") for what in ("bars", "features", "volatility")])
         for n, symbol in enumerate(about.symbols)
@@ -106,8 +89,25 @@ def _load(folder: str, artefact: Artefact) -> Panel:
     return Panel(series, about.features, about.interval, samples)
 
 
+def _with_fitted(base: Panel, about: PanelFacts, artefact: Artefact) -> Panel:
+    """A panel with the columns of its fitted features in place of those of another one."""
+    wanted = about.feature_set()
+    places = [number for number, feature in enumerate(wanted.features) if feature.fitted]
+    series = []
+    for number, one in enumerate(base.series):
+        features = one.features.copy()
+        features[:, places] = artefact.array(f"fitted-{number}")
+        series.append(replace(one, features=features))
+    return replace(base, series=tuple(series))
+
+
+def base_of(artefact: Artefact, about: PanelFacts) -> Artefact:
+    """The panel that another one is based on; it lies in the same workspace."""
+    return Artefact(STAGE, about.base, str(Path(artefact.folder).parents[1] / STAGE / about.base))
+
+
 def load_panel(artefact: Artefact) -> Panel:
-    """Read a panel back; the newest two are kept in memory, shared and never written to."""
+    """Read a panel back; the newest three are kept in memory, shared and never written to."""
     return _load(artefact.folder, artefact)
 
 

@@ -26,9 +26,10 @@ from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.assemble import payoff_of
 from pipelines.stages.environment import MEMBER_LIBRARIES
 from pipelines.stages.fit import make_member
+from pipelines.stages.fitted import Span, window_panel_job
 from pipelines.stages.panel import load_panel
 from pipelines.stages.performance import sharpe_estimates
-from pipelines.stages.strategies import Stretch, outcome, returns_of, tape_of
+from pipelines.stages.strategies import Records, outcome, returns_of, signals_of, tape_of
 from trading.trades import round_trips
 
 Floats = NDArray[np.float64]
@@ -56,10 +57,30 @@ def path_seed(config: RunConfig, name: str, split: int) -> int:
     return int(np.random.SeedSequence(words).generate_state(1)[0]) & 0x7FFFFFFF
 
 
-def rows_between(panel: Panel, instrument: int, span: tuple[int, int]) -> tuple[int, int]:
+def rows_between(panel: Panel, instrument: int, span: Span) -> tuple[int, int]:
     """The rows of one series whose bars end in a span of time: first and stop."""
     first, stop = np.searchsorted(panel.series[instrument].bars["end"], span)
     return int(first), int(stop)
+
+
+def split_spans(config: RunConfig, panel: Panel, number: int) -> tuple[Span, ...]:
+    """What a split's features are fitted on: the groups it trains on, without the embargo behind a tested one."""
+    splitter = path_splitter(config, panel)
+    tested, embargo = splitter.tested_groups()[number], config.labels.horizon * panel.interval
+    return tuple(
+        (begin + embargo if group - 1 in tested else begin, end)
+        for group, (begin, end) in enumerate(splitter.time_groups().spans())
+        if group not in tested
+    )
+
+
+def split_panel_jobs(config: RunConfig, panel_artefact: Artefact) -> list[Job]:
+    """Every split's panel, where features are fitted; none where the laboratory makes no paths."""
+    panel = load_panel(panel_artefact)
+    return [
+        window_panel_job(panel_artefact, split_spans(config, panel, number), f"fitted features, split {number + 1}")
+        for number in range(split_count(config, panel))
+    ]
 
 
 def split_job(config: RunConfig, panel_artefact: Artefact, number: int) -> Job:
@@ -104,28 +125,29 @@ def split_job(config: RunConfig, panel_artefact: Artefact, number: int) -> Job:
     return job("split", f"split {number + 1}", inputs, build, libraries)
 
 
-def split_jobs(config: RunConfig, panel_artefact: Artefact) -> list[Job]:
-    """Every split's job; none where the laboratory makes no paths."""
-    if not config.laboratory.groups:
-        return []
-    count = path_splitter(config, load_panel(panel_artefact)).get_n_splits()
-    return [split_job(config, panel_artefact, number) for number in range(count)]
+def split_jobs(config: RunConfig, panels: Sequence[Artefact]) -> list[Job]:
+    """Every split's job; ``panels`` of each split."""
+    return [split_job(config, one, number) for number, one in enumerate(panels)]
 
 
-def path_stretches(panel: Panel, spans: Sequence[tuple[int, int]], splits: Sequence[Artefact]) -> list[Stretch]:
-    """One path: for each group what its split says, ready to be traded."""
-    numbers = range(len(panel.series))
-    return [
-        Stretch(
-            [rows_between(panel, instrument, span)[0] for instrument in numbers],
-            [split.array(f"said-{group}-{instrument}") for instrument in numbers],
-            Payoff(**split.json("split")["pays"]),
-        )
-        for group, (span, split) in enumerate(zip(spans, splits, strict=True))
-    ]
+def split_count(config: RunConfig, panel: Panel) -> int:
+    """How many splits there are; 0 where the laboratory makes no paths."""
+    return path_splitter(config, panel).get_n_splits() if config.laboratory.groups else 0
 
 
-def path_gain(panel: Panel, spans: Sequence[tuple[int, int]], splits: Sequence[Artefact]) -> float:
+def path_signals(panels: Sequence[Artefact], spans: Sequence[Span], splits: Sequence[Artefact]) -> list[Records]:
+    """One path: for each group what its split says of that split's panel."""
+    found: list[Records] = []
+    for group, (made, span, split) in enumerate(zip(panels, spans, splits, strict=True)):
+        panel = load_panel(made)
+        numbers = range(len(panel.series))
+        first = [rows_between(panel, instrument, span)[0] for instrument in numbers]
+        said = [split.array(f"said-{group}-{instrument}") for instrument in numbers]
+        found += signals_of(panel, first, said, Payoff(**split.json("split")["pays"]))
+    return found
+
+
+def path_gain(panel: Panel, spans: Sequence[Span], splits: Sequence[Artefact]) -> float:
     """A path's information gain against its splits' base rates, nats per decision."""
     samples = panel.samples
     said, base = np.full(len(samples), np.nan), np.full(len(samples), np.nan)
@@ -143,19 +165,20 @@ def path_gain(panel: Panel, spans: Sequence[tuple[int, int]], splits: Sequence[A
 
 
 def paths_job(
-    config: RunConfig, panel_artefact: Artefact, splits: Sequence[Artefact], instruments: Sequence[Instrument]
+    config: RunConfig, panels: Sequence[Artefact], splits: Sequence[Artefact], instruments: Sequence[Instrument]
 ) -> Job:
-    """Every path traded after costs."""
+    """Every path traded after costs; ``panels`` and ``splits`` of each split."""
 
     def build(draft: Draft, progress: Progress) -> None:
-        panel = load_panel(panel_artefact)
+        panel = load_panel(panels[0])
         splitter, capital = path_splitter(config, panel), float(config.trading.capital)
         spans, chosen = splitter.time_groups().spans(), splitter.path_splits()
         found, gains = [], []
         for number, path in enumerate(chosen):
             progress(f"trading path {number + 1}", number / len(chosen))
             mine = [splits[split] for split in path]
-            tape = tape_of(panel, path_stretches(panel, spans, mine), spans[0][0], spans[-1][1], instruments)
+            signals = path_signals([panels[split] for split in path], spans, mine)
+            tape = tape_of(panel, signals, spans[0][0], spans[-1][1], instruments)
             done = outcome(config, tape, instruments, config.exchange)
             _, returns = returns_of(done, capital)
             total = float(np.prod(1.0 + returns) - 1.0)
@@ -166,7 +189,7 @@ def paths_job(
         draft.json("paths", Paths(*shape, path_members(config), tuple(found), tuple(gains)))
 
     inputs = (
-        panel_artefact.digest,
+        [one.digest for one in panels],
         [one.digest for one in splits],
         [one.to_dict() for one in instruments],
         config.trading,

@@ -7,7 +7,6 @@ of them must be known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,29 +38,24 @@ DAY = 86_400_000_000_000
 HELD = "buy and hold"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
-    """Contiguous rows of every series, what a predictor says of each, and what its trades pay.
+def signals_of(panel: Panel, first: Sequence[int], said: Sequence[Floats], pays: Payoff) -> list[Records]:
+    """What a predictor says of contiguous rows of every series, as signals.
 
-    ``first``: per series. ``said``: per series, shape (rows,), NaN where nothing is said.
+    ``first``: the first row of each series. ``said``: of each, shape (rows,), NaN where nothing is said. ``pays``: what
+    its trades pay.
     """
-
-    first: Sequence[int]
-    said: Sequence[Floats]
-    pays: Payoff
+    return [
+        series_signals(series, number, first[number], said[number], pays, panel.interval)
+        for number, series in enumerate(panel.series)
+    ]
 
 
 def tape_of(
-    panel: Panel, stretches: Sequence[Stretch], begin: int, end: int, instruments: Sequence[Instrument]
+    panel: Panel, signals: Sequence[Records], begin: int, end: int, instruments: Sequence[Instrument]
 ) -> Records:
-    """One tape: all bars that end in [begin, end), and the signals of all stretches."""
+    """One tape: all bars that end in [begin, end), and signals."""
     bars = [one.bars[(one.bars["end"] >= begin) & (one.bars["end"] < end)] for one in panel.series]
     events = [bar_events(one, rules, n) for n, (one, rules) in enumerate(zip(bars, instruments, strict=True))]
-    signals = [
-        series_signals(series, number, stretch.first[number], stretch.said[number], stretch.pays, panel.interval)
-        for stretch in stretches
-        for number, series in enumerate(panel.series)
-    ]
     return started(merge(events, signals))
 
 
@@ -76,7 +70,7 @@ def fold_said(config: RunConfig, score: Artefact, combination: Combination, numb
 
 def strategy_tapes(
     config: RunConfig,
-    panel: Panel,
+    panels: Sequence[Artefact],
     windows: Sequence[Window],
     scores: Sequence[Artefact],
     combinations: Sequence[Combination],
@@ -85,14 +79,15 @@ def strategy_tapes(
     """Every predictor's tape over the compared folds."""
     chosen = compared_folds(len(windows))
     begin, end = windows[chosen[0]].test_start, windows[chosen[-1]].test_stop
-    stretches: dict[str, list[Stretch]] = {}
+    signals: dict[str, list[Records]] = {}
     for fold in chosen:
+        panel = load_panel(panels[fold])
         pays = payoff(config, panel, windows[fold])
         first = [int(scores[fold].array(f"rows-{number}")[0]) for number in range(len(panel.series))]
         said = [fold_said(config, scores[fold], combinations[fold], number) for number in range(len(panel.series))]
         for name in said[0]:
-            stretches.setdefault(name, []).append(Stretch(first, [one[name] for one in said], pays))
-    return {name: tape_of(panel, parts, begin, end, instruments) for name, parts in stretches.items()}
+            signals.setdefault(name, []).extend(signals_of(panel, first, [one[name] for one in said], pays))
+    return {name: tape_of(panel, parts, begin, end, instruments) for name, parts in signals.items()}
 
 
 def outcome(config: RunConfig, tape: Records, instruments: Sequence[Instrument], exchange: ExchangeConfig) -> Outcome:
@@ -118,7 +113,7 @@ def held_returns(panel: Panel, done: Outcome) -> Floats:
 
 def strategies_job(
     config: RunConfig,
-    panel_artefact: Artefact,
+    panels: Sequence[Artefact],
     windows: Sequence[Window],
     scores: Sequence[Artefact],
     combinations: Sequence[Combination],
@@ -127,8 +122,8 @@ def strategies_job(
     """Every predictor traded after costs, and the ensemble once more in other worlds of costs and latency."""
 
     def build(draft: Draft, progress: Progress) -> None:
-        panel, capital = load_panel(panel_artefact), float(config.trading.capital)
-        tapes = strategy_tapes(config, panel, windows, scores, combinations, instruments)
+        panel, capital = load_panel(panels[0]), float(config.trading.capital)
+        tapes = strategy_tapes(config, panels, windows, scores, combinations, instruments)
         worlds = sensitivity_grid(config)
         total = len(tapes) + len(worlds)
         trades = {}
@@ -147,7 +142,7 @@ def strategies_job(
         draft.json("strategies", {"names": list(tapes), "trades": trades, "worlds": worlds})
 
     inputs = (
-        panel_artefact.digest,
+        [one.digest for one in panels],
         windows,
         [one.digest for one in scores],
         combinations,

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -213,3 +214,11 @@ def test_row_hashes_equal_a_big_integer_version():
     assert row_hashes(rows[:, ::2]).tolist() == [
         splitmix(words) for words in rows[:, ::2].copy().view(np.uint64).tolist()
     ]
+
+
+def test_threads_that_build_the_same_features_at_once_get_the_same_loop():
+    names = ("rsi_14", "scaled_return_4", "drawdown_96")
+    sets = [FeatureSet(names, 60_000_000_000, gap) for gap in range(8)]  # the same code, in eight engines
+    with ThreadPoolExecutor(8) as pool:
+        rows = list(pool.map(lambda one: FeatureEngine(one).replay(plain_bars(300, 1)), sets))
+    assert all(one.tobytes() == rows[0].tobytes() for one in rows)

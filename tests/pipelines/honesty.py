@@ -54,7 +54,7 @@ from pipelines.stages.evaluate import compared_rows, fold_predictions, predictor
 from pipelines.stages.fit import Window, fit_job, training_samples
 from pipelines.stages.judgement import deflated
 from pipelines.stages.panel import load_panel, panel_job
-from pipelines.stages.paths import paths_job, split_jobs
+from pipelines.stages.paths import paths_job, split_count, split_jobs
 from pipelines.stages.score import Scored, load_scores, next_combination, score_job
 from pipelines.stages.strategies import strategies_job
 from pipelines.stages.windows import fold_windows, folds
@@ -178,7 +178,9 @@ def stages(made: Study, config: RunConfig) -> Stages:
         scores.append(artefacts.make(score_job(config, panel_artefact, window, fits, combination)))
         scored.append(load_scores(panel, window, scores[-1]))
         combinations.append(combination)
-    job = strategies_job(config, panel_artefact, windows, scores, combinations, made.market.instruments)
+    job = strategies_job(
+        config, [panel_artefact] * len(windows), windows, scores, combinations, made.market.instruments
+    )
     return Stages(panel_artefact, found, windows, scored, combinations, artefacts.make(job))
 
 
@@ -396,8 +398,9 @@ def full_null(seed: int) -> Judged:
             config, laboratory=LaboratoryConfig(4, 2, draws=200, costs=(), latencies_ms=())
         )
         done, panel = one.made, load_panel(one.made.panel)
-        splits = [made.artefacts.make(job) for job in split_jobs(config, done.panel)]
-        paths = made.artefacts.make(paths_job(config, done.panel, splits, made.market.instruments))
+        panels = [done.panel] * split_count(config, panel)
+        splits = [made.artefacts.make(job) for job in split_jobs(config, panels)]
+        paths = made.artefacts.make(paths_job(config, panels, splits, made.market.instruments))
         predictions = fold_predictions(config, panel, done.folds, done.scored, done.combinations)
         compared = compared_rows(config, panel, predictions)
         trials, others = count_trials(ledger, one.trial, one.examined)

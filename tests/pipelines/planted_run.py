@@ -97,7 +97,9 @@ def run(market, folder, **options) -> Planted:
         combinations.append(combination)
     predicted = fold_predictions(config, panel, found, scored, combinations)
     compared = compared_rows(config, panel, predicted)
-    traded = artefacts.make(backtest_job(config, made, windows, found, artefact_of, market.instruments), silent)
+    traded = artefacts.make(
+        backtest_job(config, [made] * len(windows), windows, found, artefact_of, market.instruments), silent
+    )
     index = np.concatenate([one.scored.index for one in predicted[2:]])
     scores = {one.name: one for one in predictors(compared)}
     return Planted(market, panel, compared, scores, load_backtest(traded), index)

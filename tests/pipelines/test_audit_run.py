@@ -74,7 +74,7 @@ def base(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(base, tmp_path_factory):
     """The same with its backtest."""
-    order = backtest_job(CONFIG, base.panel, base.windows, base.folds, base.scores, INSTRUMENTS)
+    order = backtest_job(CONFIG, base.panels, base.windows, base.folds, base.scores, INSTRUMENTS)
     return replace(base, backtest=Artefacts(tmp_path_factory.mktemp("traded")).make(order))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from market.bars import BAR
+from market.events import RATIO
 from market.synthetic import SyntheticConfig, simulate
 from market.time import DAY
 from models.dataset import Panel, Samples, Series
@@ -28,7 +29,7 @@ from pipelines.stages.judgement import (
     unlike,
 )
 from pipelines.stages.panel import load_panel, panel_facts, panel_job, save_panel
-from pipelines.stages.paths import path_members, path_splitter, path_stretches, paths_job, split_jobs
+from pipelines.stages.paths import path_members, path_signals, path_splitter, paths_job, split_count, split_jobs
 from pipelines.stages.regimes import market_codes, trend_codes, volatility_codes
 from pipelines.stages.strategies import HELD, STACKER, in_world, sensitivity_grid
 from tests.pipelines.factory_laboratory import make_trials
@@ -266,7 +267,7 @@ def panel_artefact(tiny, config):
 
 @pytest.fixture(scope="module")
 def splits(tiny, config, panel_artefact):
-    return [tiny.artefacts.make(one) for one in split_jobs(config, panel_artefact)]
+    return [tiny.artefacts.make(one) for one in split_jobs(config, [panel_artefact] * 6)]
 
 
 def test_every_predictor_is_traded_and_the_ensemble_in_other_worlds(tiny, config):
@@ -300,7 +301,7 @@ def test_without_an_lstm_the_paths_are_of_all_members(config):
     assert path_members(msgspec.structs.replace(config, members={"lstm": {}})) == ("lstm",)
     asked = msgspec.structs.replace(EXAMINED, members=("lstm",))
     assert path_members(msgspec.structs.replace(both, laboratory=asked)) == ("lstm",)
-    assert split_jobs(msgspec.structs.replace(config, laboratory=LaboratoryConfig(groups=0)), None) == []
+    assert split_count(msgspec.structs.replace(config, laboratory=LaboratoryConfig(groups=0)), None) == 0
 
 
 def test_each_group_of_a_path_comes_from_a_split_that_tested_it(config, panel_artefact, splits):
@@ -319,12 +320,11 @@ def test_each_group_of_a_path_comes_from_a_split_that_tested_it(config, panel_ar
             mine = (samples.t0 >= begin) & (samples.t0 < end)
             until = samples.t1[mine].max()
             assert not ((samples.t0[train] <= until) & (samples.t1[train] >= samples.t0[mine].min())).any()
-        stretches = path_stretches(panel, spans, [splits[split] for split in path])
-        for group, (one, split) in enumerate(zip(stretches, path, strict=True)):
-            for instrument in range(2):
-                assert np.array_equal(
-                    one.said[instrument], splits[split].array(f"said-{group}-{instrument}"), equal_nan=True
-                )
+        signals = path_signals([panel_artefact] * 4, spans, [splits[split] for split in path])
+        for place, one in enumerate(signals):
+            group, instrument = divmod(place, 2)
+            said = splits[path[group]].array(f"said-{group}-{instrument}")
+            assert np.array_equal(one["p0"], np.rint(said[np.isfinite(said)] * RATIO))
     # No two paths take any group from the same split.
     assert all(len(set(column)) == 3 for column in chosen.T)
 
@@ -355,7 +355,7 @@ def test_what_a_split_says_does_not_depend_on_the_labels_it_is_tested_on(tiny, c
         inside |= (samples.t1 >= spans[group][0]) & (samples.t0 < spans[group][1])
 
     def said(wrong, name):
-        other = tiny.artefacts.make(split_jobs(config, relabelled(tiny, panel_artefact, wrong, name))[number])
+        other = tiny.artefacts.make(split_jobs(config, [relabelled(tiny, panel_artefact, wrong, name)] * 6)[number])
         return [other.array(f"said-{group}-{instrument}") for group in tested for instrument in range(2)]
 
     own = [splits[number].array(f"said-{group}-{instrument}") for group in tested for instrument in range(2)]
@@ -367,7 +367,7 @@ def test_what_a_split_says_does_not_depend_on_the_labels_it_is_tested_on(tiny, c
 
 
 def test_paths_are_traded_through_the_whole_history(tiny, config, panel_artefact, splits):
-    made = tiny.artefacts.make(paths_job(config, panel_artefact, splits, tiny.market.instruments))
+    made = tiny.artefacts.make(paths_job(config, [panel_artefact] * 6, splits, tiny.market.instruments))
     found = made.json("paths")
     assert (found["groups"], found["test_groups"], found["splits"], found["members"]) == (4, 2, 6, ["linear"])
     returns = [made.array(f"returns-{number}") for number in range(3)]

@@ -9,7 +9,7 @@ from features.catalogue import CATALOGUE, default_features
 from features.catalogue.core import CORE
 from market.bars import FIELDS, PRICE_FIELDS
 from pipelines.config import FeaturesConfig
-from pipelines.stages.panel import resolve_features
+from pipelines.stages.features import resolve_features
 
 
 def test_the_default_is_the_selection_whose_fields_are_there():

@@ -18,6 +18,7 @@ from pipelines.errors import StageError
 from pipelines.importances import NOBODY, SINGLE
 from pipelines.stages import importance
 from pipelines.stages.artefacts import Artefact, Artefacts, job
+from pipelines.stages.features import PanelFacts
 from pipelines.stages.fit import fit_job, load_fitted
 from pipelines.stages.importance import (
     EXPLAINED,
@@ -27,7 +28,7 @@ from pipelines.stages.importance import (
     joined_studies,
     load_study,
 )
-from pipelines.stages.panel import PanelFacts, load_panel, save_panel
+from pipelines.stages.panel import load_panel, save_panel
 from pipelines.stages.windows import fold_windows
 
 ROWS = 300
@@ -53,7 +54,7 @@ class Made(NamedTuple):
             config = msgspec.structs.replace(
                 config, laboratory=msgspec.structs.replace(config.laboratory, **laboratory)
             )
-        return importance_jobs(config, self.panel, self.windows, self.fits)
+        return importance_jobs(config, [self.panel] * len(self.windows), self.windows, self.fits)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def made(tmp_path_factory):
     def build(draft, progress):
         save_panel(draft, panel)
         symbols = tuple(one.symbol for one in panel.series)
-        draft.json("panel", PanelFacts(symbols, panel.feature_names, "feed", {}, panel.interval))
+        draft.json("panel", PanelFacts(symbols, panel.feature_names, "feed", {}, panel.interval, 8))
 
     artefacts = Artefacts(tmp_path_factory.mktemp("artefacts"))
     config = msgspec.convert(CONFIG, RunConfig)
@@ -180,7 +181,7 @@ def test_settings_that_say_nothing_are_refused(name, value):
 
 def test_a_member_that_is_kept_as_a_graph_only_is_not_asked(made):
     config = msgspec.structs.replace(made.config, members={"lstm": {}, "linear": {}})
-    titles = [one.title for one in importance_jobs(config, made.panel, made.windows, made.fits)]
+    titles = [one.title for one in importance_jobs(config, [made.panel] * len(made.windows), made.windows, made.fits)]
     assert titles == ["importance, linear", "importance, single features"]
     with pytest.raises(StageError, match="lstm is kept as a graph only"):
         load_fitted(made.fits[0]["linear"], "lstm")

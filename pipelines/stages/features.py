@@ -1,0 +1,122 @@
+"""Which features a run computes: the names it asks for, where they are looked up, and what is written down of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import CATALOGUE, CORE_CATALOGUE, default_features, disabled_features
+from features.feature_set import FeatureSet
+from features.panel.engine import PanelEngine
+from features.plugins import catalogue_with, installed_source, plugin_sources
+from market.bars import PANEL_FIELDS, present_fields
+from pipelines.config import FeaturesConfig, RunConfig
+from pipelines.errors import StageError
+
+NAMED = {"default": CORE_CATALOGUE, "all": CATALOGUE}
+"""The catalogues that a configuration may name."""
+
+Bars = NDArray[np.void]
+
+
+class PanelFacts(msgspec.Struct, frozen=True):
+    """A panel's symbols, its features in order, those that are off with the reason, and its interval (ns).
+
+    ``plugins``: the text of the files that features of one's own come from, by module. ``fitted``: what features were
+    fitted to. ``base``: the digest of the panel that this one shares all but its fitted columns with; empty for none.
+    """
+
+    symbols: tuple[str, ...]
+    features: tuple[str, ...]
+    feature_digest: str
+    disabled: dict[str, str]
+    interval: int
+    max_gap: int
+    plugins: dict[str, str] = {}
+    fitted: dict[str, tuple[float, ...]] = {}
+    base: str = ""
+
+    def feature_set(self) -> FeatureSet:
+        """The features, with what they were fitted to; files of one's own are run if this process has not yet."""
+        for module, source in self.plugins.items():
+            installed_source(module, source)
+        catalogue = catalogue_with(tuple(self.plugins))
+        return FeatureSet(self.features, self.interval, self.max_gap, catalogue, self.fitted)
+
+
+def resolve_features(config: FeaturesConfig, fields: frozenset[str]) -> tuple[str, ...]:
+    """The names of a run's features, in order; the volatility that scales labels is always among them."""
+    names = default_features(fields, NAMED[config.names]) if isinstance(config.names, str) else config.names
+    kept = tuple(name for name in names if name not in config.exclude)
+    return kept if config.volatility in kept else (*kept, config.volatility)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFeatures:
+    """What a configuration's features depend on beside our own code and the configuration itself.
+
+    ``code``: a digest of the features that are not the house's. ``fitted``: whether any has to be fitted.
+    """
+
+    code: str
+    fitted: bool
+
+
+def own_features(config: RunConfig) -> OwnFeatures:
+    """What decides a run's features and is known before its bars are."""
+    chosen, catalogue = config.features, catalogue_with(config.features.files)
+    names = () if isinstance(chosen.names, str) else tuple(one for one in chosen.names if one not in chosen.exclude)
+    own = tuple(name for name in names if name not in CATALOGUE)
+    code = FeatureSet(own, config.data.interval_ns, chosen.max_gap, catalogue).code_digest if own else ""
+    return OwnFeatures(code, any(catalogue[name].fitted for name in names))
+
+
+def known_fields(bars: Sequence[Bars]) -> frozenset[str]:
+    """The fields that every series has, and those that several series give each other."""
+    present = frozenset.intersection(*[present_fields(one) for one in bars])
+    return present | frozenset(PANEL_FIELDS) if len(bars) > 1 else present
+
+
+def find_features(config: RunConfig, bars: Sequence[Bars]) -> FeatureSet:
+    """The feature set of a run, over the fields that every series has; nothing is fitted yet."""
+    names = resolve_features(config.features, known_fields(bars))
+    catalogue = catalogue_with(config.features.files)
+    return FeatureSet(names, config.data.interval_ns, config.features.max_gap, catalogue)
+
+
+def facts_of(config: RunConfig, bars: Sequence[Bars], wanted: FeatureSet) -> PanelFacts:
+    """What is written down of a run's features."""
+    named = config.features.names
+    return PanelFacts(
+        symbols=config.data.symbols,
+        features=wanted.names,
+        feature_digest=wanted.digest,
+        disabled=disabled_features(known_fields(bars), NAMED[named]) if isinstance(named, str) else {},
+        interval=wanted.interval,
+        max_gap=wanted.max_gap,
+        plugins={one.module: one.source for one in plugin_sources(wanted.features)},
+        fitted=dict(wanted.fitted),
+    )
+
+
+def with_panel_fields(config: RunConfig, wanted: FeatureSet, bars: list[Bars]) -> list[Bars]:
+    """The bars with what the instruments say of each other, where a feature reads that; else the bars as they are.
+
+    Raises
+    ------
+    StageError
+        If a feature does and there is one instrument.
+    """
+    if wanted.fields.isdisjoint(PANEL_FIELDS):
+        return bars
+    if len(bars) == 1:
+        name = next(one.name for one in wanted.features if not one.fields.isdisjoint(PANEL_FIELDS))
+        raise StageError(
+            f"feature {name} compares instruments, and data.symbols names {config.data.symbols[0]} alone: name more "
+            "symbols or leave it out"
+        )
+    return PanelEngine(config.data.symbols, wanted.interval, wanted.max_gap).replay(bars)
