@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from pipelines.expected import describe, expected_errors
+from pipelines.expected import describe, expected_errors, of_the_machine
 
 
 class Row(NamedTuple):
@@ -79,10 +79,18 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except expected_errors() as error:
-            if ctx.params["debug"]:
-                traceback.print_exc()
-            typer.echo(f"{typer.style('error:', fg='red', bold=True)} {describe(error)}", err=True)
-            raise typer.Exit(2) from None
+            raise self._told(error, ctx) from None
+        except OSError as error:
+            if not of_the_machine(error):
+                raise
+            raise self._told(error, ctx) from None
+
+    def _told(self, error: BaseException, ctx: Any) -> typer.Exit:
+        """Say an error in one paragraph; what ends the command."""
+        if ctx.params["debug"]:
+            traceback.print_exc()
+        typer.echo(f"{typer.style('error:', fg='red', bold=True)} {describe(error)}", err=True)
+        return typer.Exit(2)
 
 
 app = typer.Typer(

@@ -6,8 +6,13 @@ By the house's convention the former are the classes of modules named ``errors``
 
 from __future__ import annotations
 
+import errno
 import sys
 
+MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO, errno.ENAMETOOLONG}
+)
+"""What an error of files says when it is not a defect."""
 ROOMS = frozenset({"market", "features", "models", "trading", "serving", "pipelines"})
 
 
@@ -35,6 +40,18 @@ def _is_error(found: object, module: str) -> bool:
     return isinstance(found, type) and issubclass(found, Exception) and found.__module__ == module
 
 
+def of_the_machine(error: OSError) -> bool:
+    """Whether an error of files is the machine's or its owner's: a full or read-only disk, a place one may not write.
+
+    Examples
+    --------
+    >>> import errno
+    >>> of_the_machine(OSError(errno.ENOSPC, "No space left on device")), of_the_machine(FileNotFoundError(2, "no"))
+    (True, False)
+    """
+    return error.errno in MACHINE
+
+
 def describe(error: BaseException) -> str:
     """An expected error as one paragraph.
 
@@ -43,6 +60,9 @@ def describe(error: BaseException) -> str:
     ModuleNotFoundError
         The error itself, if the missing module is ours: that is a defect, not a smaller installation.
     """
+    if isinstance(error, OSError) and of_the_machine(error):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}. Make room, give permission or choose another place, and run it again"
     if not isinstance(error, ModuleNotFoundError):
         return str(error)
     missing = (error.name or "").partition(".")[0]

@@ -90,8 +90,13 @@ def _csv(path: Path, content: bytes, unnamed: Callable[[Path, Sequence[str]], li
     content = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").rstrip(b"\n")
     first = content.split(b"\n", 1)[0].decode("utf-8", "replace")
     separator = max(SEPARATORS, key=first.count)
-    cells = next(csv.reader([first], delimiter=separator))
-    _check_widths(path, content, separator, len(cells))
+    try:
+        cells = next(csv.reader([first], delimiter=separator))
+        _check_widths(path, content, separator, len(cells))
+    except csv.Error as error:
+        raise SourceError(
+            f"{path}: is not a table of lines that end in a line feed ({error}); is it text at all?"
+        ) from error
     header = NUMBER.match(cells[0]) is None or not any(NUMBER.match(cell) for cell in cells[1:])
     names = [cell.strip() for cell in cells] if header else unnamed(path, cells)
     if len(set(names)) != len(names):

@@ -251,6 +251,9 @@ ARCHIVE = text(archive_lines(random_bars(30)))
         ("time,open,high,low,close,volume\n2025-01-01+02:00,1,1,1,1,1\n", "line 2.*neither a whole number nor an ISO"),
         (b"PAR1 and nothing else", "the Parquet file is truncated or damaged"),
         (b"time,open,high,low,close,volume\n1,2,3,1,2,\xff\n", "is not a table of UTF-8 text"),
+        (b"time,open,high,low,close,volume\r1500000000000,1,2,0.5,1,3\r", "lines that end in a line feed"),
+        (b"\x00\x93\r\xff,\x01\r\x02", "is not a table"),
+        (b'"a\r\x00"b,c\n1,2\n', "is not a table|no column for start|cells where the first line"),
     ],
 )
 def test_broken_files_are_refused_by_name(tmp_path, content, message):

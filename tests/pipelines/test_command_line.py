@@ -15,6 +15,7 @@ import models.bundle.errors
 import pipelines.errors
 from pipelines import cli, expected
 from pipelines.commands.options import command_app, table
+from tests.pipelines.conftest import bot4
 
 RUNNER = CliRunner()
 HEAVY = (
@@ -176,6 +177,18 @@ def test_every_error_that_a_room_defines_is_expected(room):
 
 def test_common_exceptions_are_not_expected():
     assert not {Exception, ValueError, KeyError, TypeError, AssertionError, OSError} & set(expected.expected_errors())
+
+
+@pytest.mark.parametrize("command", [("data", "import"), ("demo",)])
+def test_a_workspace_that_cannot_be_made_is_said_in_a_sentence(command, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "BTC-1h.csv").write_text("time,open,high,low,close,volume\n2025-01-01,1,1,1,1,1\n")
+    files = [tmp_path / "BTC-1h.csv", "--venue", "x"] if command[-1] == "import" else []
+    done = bot4(*command, *files, "--workspace", tmp_path / "file" / "workspace")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr + done.stdout
+    assert f"{tmp_path / 'file' / 'workspace'}" in done.stderr
+    assert "Not a directory" in done.stderr
 
 
 def test_tables_are_aligned():
