@@ -15,6 +15,7 @@ from features.errors import FeatureError
 from features.feature import Feature
 from features.feature_set import FeatureSet
 from features.fitting import fit_features
+from features.kernels.entropy import quantile_symbol
 from market.time import MINUTE
 from models.statistics.entropy import kontoyiannis_entropy, lempel_ziv_complexity, plug_in_entropy
 
@@ -121,3 +122,35 @@ def test_fitted_letters_come_equally_often_in_training():
     assert list(cuts) == sorted(cuts)
     rows = replayed(FeatureEngine(fitted), bars)[:, 0]
     assert np.nanmean(rows) == pytest.approx(3.0 - 7 / (2 * 96 * np.log(2)), abs=0.01)  # Miller and Madow's bias
+
+
+def letters_of(values, letters):
+    """What the feature's own fit and kernel spell of values: fitted on them, like a training window."""
+    cuts = np.array(QuantileFit(letters)([values[:, None]]))
+    return np.array([quantile_symbol(cuts, 0, x, 0, letters) for x in values], np.int64), cuts
+
+
+@pytest.mark.parametrize("letters", [2, 4, 8])
+@pytest.mark.parametrize("draw", ["uniform", "standard_normal", "standard_cauchy"])
+def test_quantile_letters_of_any_returns_say_log2_of_the_letters(draw, letters):
+    values = getattr(np.random.default_rng(5), draw)(size=8_000)
+    spelt, _ = letters_of(values, letters)
+    assert np.bincount(spelt).tolist() == [8_000 // letters] * letters
+    assert plug_in_entropy(spelt) == pytest.approx(np.log2(letters), rel=1e-12)
+    # Pairs of independent letters say no more a letter, but for the bias of as many kinds of pairs.
+    bias = (letters**2 - 1) / (2 * 7_999 * np.log(2)) / 2
+    assert plug_in_entropy(spelt, 2) == pytest.approx(np.log2(letters) - bias, abs=0.005)
+
+
+def test_the_entropy_of_normal_returns_is_that_of_their_quantile_letters_and_widths():
+    """A density flat within each letter: log2 of the letters plus the mean log2 width, to half log2 of 2 π e."""
+    gaussian = 0.5 * np.log2(2 * np.pi * np.e)
+    values = np.sort(np.random.default_rng(6).standard_normal(40_000))
+    apart = []
+    for letters in (4, 20, 100):
+        spelt, cuts = letters_of(values, letters)
+        widths = np.diff([values[0], *cuts, values[-1]])
+        apart.append(plug_in_entropy(spelt) + float(np.log2(widths).mean()) - gaussian)
+    assert apart[0] > apart[1] > apart[2] > 0.0, "what is flat is less certain than what is not"
+    assert apart[2] < 0.03
+    assert round(gaussian, 4) == 2.0471

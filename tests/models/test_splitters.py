@@ -43,12 +43,25 @@ def panel(seed, times=120, instruments=2, longest=9):
     anchored=st.booleans(),
     closed=st.booleans(),
     longest=st.integers(1, 15),
+    shuffled=st.booleans(),
 )
-def test_no_pair_of_a_training_and_a_test_label_overlaps(seed, splits, length, gap, anchored, closed, longest):
+def test_no_pair_overlaps_all_else_is_kept_and_the_tests_tile(
+    seed, splits, length, gap, anchored, closed, longest, shuffled
+):
     t0, t1 = panel(seed, longest=longest)
-    splitter = PurgedWalkForward(splits, t0, t1, length, gap, anchored, closed)
-    for fold in splitter.folds():
+    if shuffled:
+        order = np.random.default_rng(seed).permutation(len(t0))
+        t0, t1 = t0[order], t1[order]
+    folds = PurgedWalkForward(splits, t0, t1, length, gap, anchored, closed).folds()
+    tested = np.concatenate([fold.test for fold in folds])
+    assert sorted(tested.tolist()) == np.flatnonzero(t0 >= length + gap).tolist(), "each once, none left out"
+    assert [fold.test_stop for fold in folds] == [*(fold.test_start for fold in folds[1:]), t0.max() + 1]
+    for fold in folds:
+        assert fold.test.tolist() == np.flatnonzero((t0 >= fold.test_start) & (t0 < fold.test_stop)).tolist()
         assert overlapping(t0, t1, fold.train, fold.test, closed) == 0
+        inside = np.flatnonzero((t0 >= fold.train_start) & (t0 < fold.train_stop))
+        for lost in np.setdiff1d(inside, fold.train):
+            assert overlapping(t0, t1, np.array([lost]), fold.test, closed) > 0, "left out for no reason"
         assert t0[fold.train].max() < fold.test_start - gap
         assert t0[fold.train].min() >= fold.train_start
         assert fold.train_stop == fold.test_start - gap
