@@ -57,6 +57,8 @@ class Served:
 class Known:
     """What a journal was fed before: after a restart the stream and the model must say the same again.
 
+    ``anything``: whether it was fed at all, by the stream or an operator; a session that was only opened was not.
+
     Parameters
     ----------
     events
@@ -66,6 +68,7 @@ class Known:
     def __init__(self, events: NDArray[np.void]) -> None:
         self._events = plain(events[np.isin(events["kind"], (Kind.BAR, Kind.SIGNAL))])
         self._next = 0
+        self.anything = bool((events["kind"] != Kind.STATE_DIGEST).any())
 
     @property
     def left(self) -> int:
@@ -163,6 +166,7 @@ class TradingLoop:
         self.scores = ScoreTape(scores)
         self._shown = 0
         self._caught_up = self._traded = 0
+        self._begun = self._known.anything
         self._show(force=True)
 
     def run(self, stream: Iterable[Arrival], should_stop: Callable[[], bool] = lambda: False) -> Served:
@@ -217,7 +221,10 @@ class TradingLoop:
         if self.assembler is None:
             self._take_all(({symbol: arrival.bar},))
         else:
+            late = self.assembler.late[symbol]
             self._take_all(self.assembler.offer(symbol, arrival.bar))
+            if self.assembler.late[symbol] > late:
+                self.notice(f"the bar of {symbol} that ended {format_time(arrival.end)} came after its step was closed")
 
     def _take_all(self, steps: Iterable[Step]) -> None:
         for step in steps:
@@ -239,15 +246,17 @@ class TradingLoop:
         if not len(event) or self._known.covers(event, symbol):
             return False
         self._begin(int(event["ts_recv"][0]))
+        self._begun = True
         self.session.feed(event)
         return True
 
     def _begin(self, now: int) -> None:
-        """A new paper session becomes ACTIVE at its first bar."""
-        if self.session.journal.count == 0 and self.config.start_active:
+        """A new paper session becomes ACTIVE at its first bar, unless an operator was there before it."""
+        if not self._begun and self.config.start_active:
             self._control(Control.RESUME, now, self.reason)
 
     def _control(self, action: Control, now: int, reason: int) -> None:
+        self._begun = True
         self.session.feed(control_event(action, now, reason))
         self.session.journal.sync()
 

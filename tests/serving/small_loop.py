@@ -14,9 +14,11 @@ from market.bars import empty_bars
 from market.instruments import Instrument
 from market.time import MINUTE
 from models.bundle.bundle import Bundle, SeriesState, write
+from models.bundle.features import listed_features, panel_engine
 from models.bundle.golden import record_golden
-from models.bundle.manifest import FeatureList, Manifest, MemberInfo, Payoff, Training
+from models.bundle.manifest import Manifest, MemberInfo, Payoff, Training
 from models.bundle.runner import GraphRunner
+from models.bundle.together import filled_anew, record_panel
 from models.graph.compose import compose
 from models.graph.linear import linear_part
 from serving.config import ModelConfig, ServeConfig, SourceConfig
@@ -53,17 +55,21 @@ def instrument(symbol):
     )  # fmt: skip
 
 
-def write_bundle(folder):
-    model = compose([linear_part("linear", [50.0, 0.0, 0.0], [10.0, 1.0, 1.0], 8.0, [0.3, 0.1, 0.0], 0.2)])
+def write_bundle(folder, features=FEATURES, centre=50.0):
+    """A bundle of three features whose first one decides; the first 200 bars are what it knows."""
+    seen = [walk(seed)[:TRAINED] for seed in range(len(SYMBOLS))]
+    together = panel_engine(features, SYMBOLS)
+    kept = None if together is None else record_panel(together, seen)
+    seen = seen if together is None else filled_anew(together, seen)
+    model = compose([linear_part("linear", [centre, 0.0, 0.0], [10.0, 1.0, 1.0], 8.0, [0.3, 0.1, 0.0], 0.2)])
     graph, states = model.SerializeToString(), {}
-    for seed, symbol in enumerate(SYMBOLS):
-        engine, runner = FeatureEngine(FEATURES), GraphRunner(graph, 4)
-        seen = walk(seed)[:TRAINED]
-        runner.run_rows(engine.replay(seen))
-        states[symbol] = SeriesState(int(seen["end"][-1]), engine.snapshot(), runner.state())
+    for symbol, one in zip(SYMBOLS, seen, strict=True):
+        engine, runner = FeatureEngine(features), GraphRunner(graph, 4)
+        runner.run_rows(engine.replay(one))
+        states[symbol] = SeriesState(int(one["end"][-1]), engine.snapshot(), runner.state())
     manifest = Manifest(
         name="small",
-        features=FeatureList(FEATURES.names, INTERVAL, FEATURES.max_gap, FEATURES.digest),
+        features=listed_features(features),
         instruments=tuple(instrument(symbol).to_dict() for symbol in SYMBOLS),
         label={},
         volatility="ewma_volatility_24",
@@ -73,7 +79,8 @@ def write_bundle(folder):
         training=Training({}, 0, int(walk(0)["end"][TRAINED - 1]), 1_000, 80.0, "c" * 64, 7, 12),
         certificate={"passed": True, "rows": 10_000, "reasons": []},
     )
-    write(folder, manifest, graph, record_golden(walk(9), FEATURES, graph, 4), states)
+    golden = record_golden(walk(9) if together is None else seen[0], features, graph, 4)
+    write(folder, manifest, graph, golden, states, features=features, panel=kept)
     return Bundle.load(folder)
 
 

@@ -52,6 +52,22 @@ def test_a_stopped_loop_goes_on_as_if_it_never_stopped(place, bundle, tmp_path, 
     assert replay(place.journal).digests == 2
 
 
+def test_a_session_that_was_stopped_before_its_first_bar_trades_all_the_same(place):
+    assert place.loop().run(place.stream(), lambda: True).stopped
+    assert (read_journal(place.journal).events["kind"] == Kind.STATE_DIGEST).all()
+    served = place.loop().run(place.stream())
+    assert (served.traded, served.orders > 0) == (120, True)
+
+
+def test_an_operator_s_halt_before_the_first_bar_outlives_a_restart(place):
+    loop = place.loop()
+    request(place.status, Control.HALT)
+    assert loop.run(place.stream(), lambda: True).stopped
+    assert (read_journal(place.journal).events["kind"] == Kind.CONTROL).any()
+    served = place.loop().run(place.stream())
+    assert (served.traded > 0, served.orders) == (True, 0)
+
+
 def test_a_halt_is_obeyed_while_a_bar_is_awaited_and_no_entry_follows(place):
     loop, asked = place.loop(speed=INTERVAL / 600e9), []
 
