@@ -32,7 +32,9 @@ def list_(
     symbol: Annotated[str | None, typer.Option(help="Only trials that touched this instrument.")] = None,
     since: Annotated[str | None, typer.Option(help="Only trials begun at or after this time (ISO 8601, UTC).")] = None,
     name: Annotated[str | None, typer.Option(help="Only this configuration's; * stands for anything.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only this kind: manual, optuna, cv, ...")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only this kind: manual, backtest, optuna, cross-validation, ...")
+    ] = None,
     overlapping: Annotated[
         str | None, typer.Option(help="Only trials that count against this run (or trial).", metavar="RUN")
     ] = None,
@@ -43,7 +45,12 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="One JSON array of trials, without their returns.")] = False,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
-    """List what was tried, the newest first: every training, study trial and cross-validation, finished or not.
+    """List what was tried, the newest first: trainings, backtests, recorded studies and cross-validations, finished or
+    not.
+
+    Trainings and backtests record themselves; a study and a cross-validation do when they are run through
+    pipelines.ledger (study.StudyRecorder, cross_validation.cross_validation). What is tried past the ledger is not
+    counted.
 
     Trials that touched the same instrument at an overlapping time count together in every verdict.
 

@@ -50,6 +50,10 @@ class Ledger:
         self._engine = open_engine(url)
         self.note = note
 
+    def __reduce__(self) -> tuple[type[Ledger], tuple[URL, str]]:
+        # Connections stay in their process; a copy in another opens its own.
+        return Ledger, (self._engine.url, self.note)
+
     @classmethod
     def open(cls, workspace: Workspace, environment: Mapping[str, str] | None = None) -> Ledger:
         """The ledger of a workspace; errors as `pipelines.ledger.location.locate`."""

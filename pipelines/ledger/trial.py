@@ -86,7 +86,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     created
         When it began, ns.
     kind
-        How it came about: ``manual``, ``optuna``, ``cv``, ``honesty``, or another word in lower case.
+        How it came about: ``manual``, ``optuna``, ``backtest``, ``cross-validation``, or another word in lower
+        case.
     name
         The configuration's name.
     configuration, code
@@ -123,7 +124,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         if not self.touched:
             raise LedgerError(f"trial {self.name!r} touches no data: name the instruments and the time it reads")
         if KIND.fullmatch(self.kind) is None:
-            raise LedgerError(f"a trial's kind is a lower-case word such as manual, optuna or cv, not {self.kind!r}")
+            raise LedgerError(f"a trial's kind is a lower-case word such as manual or optuna, not {self.kind!r}")
 
     @property
     def identity(self) -> str:
