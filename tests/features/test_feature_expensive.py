@@ -90,6 +90,20 @@ def test_exact_after_a_quarter_of_a_million_bars(expensive, price):
     assert_exact(expensive.feature_set, rows[-tail:], bars[-tail:], 50, tail - 1_000)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("price", [5e4, 1e-5])
+def test_exact_after_five_million_bars(expensive, price):
+    """One state all the way, in chunks with an outlier each; the end against the exact recomputation of its bars."""
+    chunk, tail = 100_000, 12_000
+    expensive.reset()
+    for number in range(50):
+        bars = plain_bars(chunk, number, price, start=number * chunk * MINUTE)
+        bars["volume"][chunk // 2] = 1e12
+        rows = expensive.replay(bars)
+    assert expensive.count == 50 * chunk
+    assert_exact(expensive.feature_set, rows[-tail:], bars[-tail:], 50, tail - 1_000)
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("file", REAL)
 def test_exact_and_finite_on_real_bars(real_data, file):

@@ -50,6 +50,33 @@ def test_every_field_is_the_twin_s(max_gap):
             assert max_gap == 0 or np.ptp(expected) > 0, (name, field)  # holes keep some of ETH short
 
 
+def check_long_run(chunks, chunk=100_000, kept=1_500, compared=200):
+    """The last fields of a long run against the twin over the last bars, which hold all of history to 1e-13."""
+    running = engine()
+    for number in range(chunks):
+        bars = [plain_bars(chunk, 100 * number + member, start=number * chunk * MINUTE) for member in range(4)]
+        bars[1]["volume"][chunk // 2] = 1e12
+        bars[2] = np.delete(bars[2], [chunk // 3, chunk - 120])
+        ours = running.replay(bars)
+    assert running.last_end == chunks * chunk * MINUTE
+    tail = {name: one[-kept:] for name, one in zip(MEMBERS, bars, strict=True)}
+    theirs = twin(tail, MINUTE, 3)
+    for name, one in zip(MEMBERS, ours, strict=True):
+        for field in PANEL_FIELDS:
+            expected = np.array([row[field] for row in theirs[name][-compared:]])
+            error = np.abs(one[field][-compared:] - expected) / np.maximum(np.abs(expected), 1e-3)
+            assert error.max() < 1e-9, (name, field)
+
+
+def test_exact_after_200_000_steps():
+    check_long_run(2)
+
+
+@pytest.mark.long
+def test_exact_after_five_million_steps():
+    check_long_run(50)
+
+
 def test_nothing_but_the_panel_fields_changes():
     bars = panel()
     before = {name: one.copy() for name, one in bars.items()}
