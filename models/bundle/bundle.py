@@ -99,8 +99,20 @@ class Bundle:
         return self._files
 
     def runner(self) -> GraphRunner:
-        """A runner of the graph, at zero state."""
-        return GraphRunner(self.model, self.manifest.burn_in)
+        """A runner of the graph, at zero state.
+
+        Raises
+        ------
+        DamagedBundle
+            If the graph reads another number of features than the manifest lists.
+        """
+        found, listed = GraphRunner(self.model, self.manifest.burn_in), len(self.manifest.features.names)
+        if found.features != listed:
+            raise DamagedBundle(
+                f"{self.folder}: {MANIFEST} lists {listed} features, the graph reads {found.features}; "
+                "copy the bundle anew"
+            )
+        return found
 
     def feature_set(self) -> FeatureSet:
         """The features, checked against what this installation computes.

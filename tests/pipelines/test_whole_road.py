@@ -14,7 +14,9 @@ import pytest
 
 from market.events import Control
 from models.bundle.store import ModelStore
+from pipelines.commands.options import table
 from pipelines.paper import equal_rows
+from pipelines.report.view import performance_rows
 from pipelines.results import REPORT_FILE, RunResult
 from pipelines.toml import load_toml
 from pipelines.workspace import Workspace
@@ -103,7 +105,13 @@ def test_the_backtest_command_agrees_with_the_paper_run(road):
     folder, result = result_of(road)
     done = bot4("backtest", folder / "serve.toml", "--workspace", road.workspace)
     assert done.returncode == 0, done.stderr
-    assert f"{result.paper.backtest.net_performance.trades} " in done.stdout
+    shown, paper = done.stdout.splitlines(), result.paper.backtest
+    assert shown[0].startswith(f"tiny, bundle {result.bundle.digest[:12]}, from ")
+    rows = performance_rows(paper)
+    assert shown[2:] == table(("backtest", "after costs", "before costs"), rows).splitlines(), "every row, to the digit"
+    (trips,) = [line.split() for line in shown if line.startswith("Round trips")]
+    assert trips[2:] == [str(paper.net_performance.trades), str(paper.gross_performance.trades)]
+    assert paper.net_performance.trades > 0
 
 
 PROGRAM = (
