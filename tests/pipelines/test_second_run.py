@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,7 @@ from pipelines.workspace import Workspace
 from tests.pipelines.conftest import bot4
 
 pytestmark = pytest.mark.xdist_group("road")
+ROOT = Path(__file__).resolve().parent.parent.parent
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -119,3 +123,12 @@ def test_prefect_names_every_task_by_its_stage(road):
     assert 100.0 in [float(data) for (data,) in progress]
     assert "making linear, fold 1 (fit-" in logs
     assert "tiny version 1 is @challenger" in logs
+
+
+def test_another_process_in_an_empty_workspace_makes_the_same_bundle(road, tmp_path):
+    """Same configuration, data, locks and machine: the flow's threads and another order of hashing change no bit."""
+    command = [sys.executable, "-m", "tests.pipelines.stages_alone", str(road.config), str(tmp_path / "workspace")]
+    environment = {**os.environ, "PYTHONHASHSEED": "3", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [ModelStore(road.workspace / "store").resolve("tiny", "challenger").digest]
