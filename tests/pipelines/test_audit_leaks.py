@@ -1,4 +1,4 @@
-"""The auditor against planted leaks: each is caught by name at its column, and the same piece done right passes."""
+"""The auditor against planted leaks: each is caught at its columns and at no other; the same done right passes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def test_there_are_enough_and_each_has_a_name_of_its_own():
 
 
 @pytest.mark.parametrize("planted", LEAKS, ids=lambda one: one.name)
-def test_a_leak_is_caught_at_its_column(planted, where):
+def test_a_leak_is_caught_at_its_columns_and_nowhere_else(planted, where):
     found = audit_pieces([planted.leaky], where)
     (at,) = [one for one in found.findings if (one.stage, one.column) == (planted.stage, planted.column)]
     assert at.verdict == LEAK
+    assert {f"{one.stage}/{one.column}" for one in found.leaks} == planted.flagged
     assert not found.clean
     begin, end = min(bars["start"][0] for bars in where.bars), max(bars["end"][-1] for bars in where.bars)
     assert begin <= at.first <= end, format_time(at.first)

@@ -111,8 +111,12 @@ def late_train(t0, t1):
 SOUND_SPLITS = Splits(LABELS, purged_k(EMBARGO), embargo=EMBARGO)
 FORWARD = Splits(LABELS, walk_forward, forward=True)
 
+# A label that exists before it is known moves all of its row; rows that are added by position move with the order too.
+ROW = ("labels/start", "labels/t1", "labels/move")
+ORDER = ("splits/order",)
+
 LEAKS = [
-    Planted("label longer than declared", Labels(half_horizon_declared), LABELS, "labels", "label"),
+    Planted("label longer than declared", Labels(half_horizon_declared), LABELS, "labels", "label", ROW),
     Planted("label by the median of everything", Labels(above_the_median), BARRIERS, "labels", "label"),
     Planted("weights by concurrency beyond the label", Weights(LABELS, longer_concurrency),
             Weights(LABELS, average_uniqueness), "weights", "weight"),
@@ -124,13 +128,13 @@ LEAKS = [
     Planted("no embargo after the test", Splits(LABELS, purged_k(0), embargo=EMBARGO), SOUND_SPLITS, "splits",
             "embargo"),
     Planted("test rows in training", Splits(LABELS, lambda t0, t1: WithSome(walk_forward(t0, t1), 0), forward=True),
-            FORWARD, "splits", "disjoint"),
+            FORWARD, "splits", "disjoint", ORDER),
     Planted("shuffled split", Splits(LABELS, lambda t0, t1: Sklearn(KFold(4, shuffle=True, random_state=1))),
-            Splits(LABELS, purged_k(0)), "splits", "purge"),
+            Splits(LABELS, purged_k(0)), "splits", "purge", ORDER),
     Planted("walk-forward trained on what follows", Splits(LABELS, late_train, forward=True), FORWARD, "splits",
-            "forward"),
+            "forward", ORDER),
     Planted("split by position, not by time", Splits(LABELS, lambda t0, t1: Sklearn(KFold(4))), SOUND_SPLITS, "splits",
-            "order"),
+            "order", ("splits/purge",)),
     Planted("purged in another order than sorted",
             Splits(LABELS, lambda t0, t1: PurgedWalkForward(3, np.sort(t0), np.sort(t1), int(np.ptp(t0)) // 3)),
             Splits(LABELS, walk_forward), "splits", "order"),

@@ -174,8 +174,9 @@ def best_price(where):
 
 
 def learned(name, column, function, stage="predictions"):
+    """What is fitted on too much also moves the probabilities that follow from it."""
     pieces = [OutOfFold(INPUTS, LABELS, walk_forward, function(leaky)) for leaky in (True, False)]
-    return Planted(name, *pieces, stage, column)
+    return Planted(name, *pieces, stage, column, ("predictions/probability",) if stage == "fitted" else ())
 
 
 LEAKS = [
@@ -189,7 +190,8 @@ LEAKS = [
     learned("predictions centred by their test", "probability", recentred),
     Planted("stacker fitted on predictions of rows its members saw",
             StackerInputs(INPUTS, LABELS, walk_forward, member_predictions(True)),
-            StackerInputs(INPUTS, LABELS, walk_forward, member_predictions(False)), "stacker", "member 1"),
+            StackerInputs(INPUTS, LABELS, walk_forward, member_predictions(False)), "stacker", "member 1",
+            ("stacker/member 2",)),
     Planted("filled on the signal's own bar", fills(0, "close"), fills(1, "open"), "orders", "bar"),
     Planted("filled at a price of later bars", Orders(best_price), fills(1, "open"), "orders", "price"),
 ]  # fmt: skip

@@ -21,13 +21,22 @@ BARS = 900
 
 @dataclass(frozen=True)
 class Planted:
-    """``leaky`` must be caught in ``stage`` at ``column``, and nowhere else; ``sound`` must pass."""
+    """``leaky`` must be caught in ``stage`` at ``column`` and at ``also``, and nowhere else; ``sound`` must pass.
+
+    ``also``: the other columns that the leak moves, as ``stage/column``.
+    """
 
     name: str
     leaky: Piece
     sound: Piece
     stage: str
     column: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def flagged(self) -> set[str]:
+        """Every column at which the leak must be named, as ``stage/column``."""
+        return {f"{self.stage}/{self.column}", *self.also}
 
 
 def series(seed):
