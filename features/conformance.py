@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from features.engine import FeatureEngine
 from features.errors import ConformanceError
-from features.feature import Feature
+from features.feature import Feature, Unit
 from features.feature_set import FeatureSet
 from features.fitting import fit_features
 from market.bars import BAR, FIELDS, PANEL_FIELDS, SIGNED_FIELDS, empty_bars
@@ -349,6 +349,42 @@ def hollow_book(bars: Bars) -> None:
         bars[name] *= np.where(place == 3, 0.0, 1.0)
 
 
+TOLERANCE = 1e-9
+PRICED = ("open", "high", "low", "close", "vwap", "spread", "microprice", "mark_price")
+SIDES = tuple(f"{side}_{what}" for side in ("bid", "ask") for what in ("size", "depth", "slope"))
+SIZED = ("volume", "taker_buy_volume", "order_flow_imbalance", "multilevel_order_flow_imbalance", *SIDES)
+UNITS: dict[Unit, tuple[tuple[str, ...], float]] = {"price": (PRICED, 2.0**9), "volume": (SIZED, 2.0**-5)}
+"""The bar fields measured in each unit (quote volume is in both), and a factor that scales them without rounding."""
+
+
+def check_units(engine: FeatureEngine, bars: Bars) -> None:
+    """In other units of price or quantity every feature stays what it is, unless it declares that it depends on them.
+
+    Raises
+    ------
+    ConformanceError
+        Naming a feature that depends on a unit it does not declare, or declares one it does not depend on.
+    """
+    engine.reset()
+    rows = engine.replay(bars)
+    for unit, (fields, factor) in UNITS.items():
+        other = bars.copy()
+        for name in (*fields, "quote_volume"):
+            other[name] *= factor
+        engine.reset()
+        moved = np.abs(engine.replay(other) - rows)
+        for column, feature in enumerate(engine.feature_set.features):
+            allowed = TOLERANCE * np.maximum(np.abs(rows[:, column]), feature.scale)
+            beyond = moved[:, column] > allowed
+            if beyond.any() and unit not in feature.depends_on:
+                raise ConformanceError(
+                    f"{feature.name}, row {int(np.argmax(beyond))}: its value changes with the unit of {unit}, which "
+                    f"it does not declare: make it free of it, or give it depends_on={{{unit!r}}}"
+                )
+            if not beyond.any() and unit in feature.depends_on:
+                raise ConformanceError(f"{feature.name} declares that it depends on the unit of {unit}, and does not")
+
+
 def check_features(
     feature_set: FeatureSet, bars: Bars | None = None, tell: Callable[[str], None] = lambda what: None
 ) -> None:
@@ -387,6 +423,8 @@ def check_features(
         check_late_start(engine, series, [1, 17, *cuts])
     tell("no look-ahead")
     check_no_lookahead(engine, series, cuts)
+    tell("units")
+    check_units(engine, series)
     tell("finite")
     check_finite(engine, [series, *degenerate_series(2 * feature_set.warmup + 300, 11, grid)])
 

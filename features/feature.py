@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from features.nodes import Field, Fitted, Node, Part, walk
 
 Cost: TypeAlias = Literal["cheap", "expensive"]
+Unit: TypeAlias = Literal["price", "volume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class Feature:
     cost
         ``cheap`` if a bar costs a few operations whatever the windows, as the features of the default set do;
         ``expensive`` if it costs a pass over a window or more (`features.catalogue.costs` has what was measured).
+    depends_on
+        The units its value depends on: ``price`` (a shift of log prices moves it), ``volume``. By default on neither,
+        so that it means the same for every instrument; conformance holds it to what is declared here, both ways.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Feature:
     source: str
     parameters: Mapping[str, float] = field(default_factory=dict, hash=False)
     cost: Cost = "cheap"
+    depends_on: frozenset[Unit] = frozenset()
 
     @property
     def node(self) -> Node:

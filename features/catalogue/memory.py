@@ -81,7 +81,15 @@ def fractional_log_price(width: int) -> Feature:
     )
     node = fractional_difference(width)
     return Feature(
-        f"fractional_log_price_{width}", node, 1.0, "log price", meaning, SOURCE, {"width": width}, "expensive"
+        f"fractional_log_price_{width}",
+        node,
+        1.0,
+        "log price",
+        meaning,
+        SOURCE,
+        {"width": width},
+        "expensive",
+        frozenset({"price"}),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,4 +49,4 @@ BROKEN = {
     "memory overstated": planted("long", looking_back(6, 5)),
     "not finite": planted("careless", apply(careless_ratio, apply(ratios.difference, HIGH, LOW), VOLUME)),
 }
-SOUND = planted("close_five_bars_ago", looking_back(5, 5))
+SOUND = replace(planted("close_five_bars_ago", looking_back(5, 5)), depends_on=frozenset({"price"}))

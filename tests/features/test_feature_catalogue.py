@@ -95,9 +95,6 @@ def test_memory_is_the_largest_or_endless():
     assert FeatureSet(("trend_t_24", "rsi_14"), MINUTE, 0).memory is None
 
 
-SCALED = {"ewma_volatility_96", "ewma_volatility_24", "natr_14"}
-
-
 def test_features_do_not_depend_on_price_level_or_volume_unit(engine):
     """Powers of two scale exactly, so all but the price-rounded money flow keep their bits."""
     bars = plain_bars(1_500, 31)

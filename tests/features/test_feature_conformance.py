@@ -30,7 +30,7 @@ def gappy(seed: int, missing: list[int], start: int) -> np.ndarray:
 def test_the_whole_catalogue_conforms(feature_set):
     seen = []
     conformance.check_features(feature_set, tell=seen.append)
-    assert seen == ["parity", "warm-up", "memory", "no look-ahead", "finite"]
+    assert seen == ["parity", "warm-up", "memory", "no look-ahead", "units", "finite"]
 
 
 @FEW

@@ -70,7 +70,10 @@ class Size:
 
 FEATURES = [
     Feature("cubed_return", apply(cubed, LOG_RETURN), 1.0, "1e-6", "the log return cubed", "own"),
-    Feature("weighted_close", Node(weighted, (Ring(CLOSE, 3), COUNT), (3,), delay=2), 1.0, "price", "closes", "own"),
+    Feature(
+        "weighted_close", Node(weighted, (Ring(CLOSE, 3), COUNT), (3,), delay=2),
+        1.0, "price", "closes", "own", depends_on=frozenset({"price"}),
+    ),
     Feature(
         "sized_return",
         Node(over, (LOG_RETURN, Fitted("return_size", 1, (LOG_RETURN,), Size(0.9)))),
