@@ -18,16 +18,23 @@ a record is appended                       append and sync                 the f
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import polars as pl
 
 from market.errors import LakeError
 from market.lake.storage import append_line, publish, writer_lock
+
+SCHEMES: Final = ("s3", "memory")
+"""Addresses that a lake may have: these stores create an object only if it is absent, which keeps writers apart.
+
+``memory://`` is this process's own memory.
+"""
 
 
 class Store(Protocol):
@@ -81,7 +88,13 @@ class FolderStore:
         return str(self.root / name)
 
     def folders(self) -> list[str]:
-        """As `Store.folders`."""
+        """As `Store.folders`; a folder that is not there yet has none."""
+        try:
+            os.scandir(self.root).close()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise LakeError(f"lake {self.root}: cannot be listed ({error.strerror or error})") from error
         found = self.root.glob("venue=*/instrument=*/kind=*/interval=*")
         return sorted(str(one.relative_to(self.root)) for one in found)
 
@@ -124,10 +137,24 @@ def open_store(root: Path | str) -> Store:
     Raises
     ------
     LakeError
-        If nothing here can reach such an address.
+        If the path is a file's, the address names no bucket, or nothing here can reach it.
+
+    Examples
+    --------
+    >>> open_store("ftp://x/bars")
+    Traceback (most recent call last):
+    market.errors.LakeError: lake ftp://x/bars: cannot be reached from here (a lake is a folder or s3://bucket/prefix)
     """
-    if "://" not in str(root):
-        return FolderStore(Path(root))
+    scheme, mark, rest = str(root).partition("://")
+    if not mark:
+        folder = Path(root)
+        if folder.exists() and not folder.is_dir():
+            raise LakeError(f"lake {folder}: is a file; a lake is a folder or s3://bucket/prefix")
+        return FolderStore(folder)
+    if scheme not in SCHEMES:
+        raise LakeError(f"lake {root}: cannot be reached from here (a lake is a folder or s3://bucket/prefix)")
+    if not rest.partition("/")[0]:
+        raise LakeError(f"lake {root}: names no bucket; write it as s3://bucket/prefix")
     from market.lake.objects import ObjectStore
 
     return ObjectStore.open(str(root))

@@ -22,7 +22,7 @@ from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketExcepti
 from market.errors import RecorderError
 from market.recorder.files import Recording, only_recorder, salvage
 from market.recorder.track import ANSWER, DECODER, Track
-from market.recorder.venues import Venue
+from market.recorder.venues import Venue, check_symbols
 from market.time import HOUR, MINUTE, SECOND
 
 FIRST_WAIT: Final = 0.25
@@ -67,7 +67,7 @@ class Tally:
     @property
     def gaps(self) -> int:
         """Places where messages may be missing, the beginnings not counted."""
-        return sum(track.gaps for track in self.tracks.values()) - len(self.tracks)
+        return sum(max(0, track.gaps - 1) for track in self.tracks.values())
 
     @property
     def snapshots(self) -> int:
@@ -104,7 +104,7 @@ class Recorder:
     Raises
     ------
     RecorderError
-        If there is no symbol, or one is twice.
+        If there is no symbol, one is twice, or one is not written as a venue writes them.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class Recorder:
         notice: Notice = lambda text: None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
+        check_symbols(symbols)
         if not symbols or len({symbol.lower() for symbol in symbols}) < len(symbols):
             raise RecorderError(f"record at least one symbol, each once, not {', '.join(symbols) or 'none'}")
         self.venue, self.folder, self.notice, self.clock = venue, folder, notice, clock

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from market.errors import RecorderError
+
+SYMBOL: Final = re.compile("[A-Za-z0-9_-]+")
+"""What may stand in an address and in a file's name as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +94,23 @@ def venue_of(name: str) -> Venue:
     if name not in VENUES:
         raise RecorderError(f"no venue {name!r} can be recorded; these can: {', '.join(VENUES)}")
     return VENUES[name]
+
+
+def check_symbols(symbols: Sequence[str]) -> None:
+    """Refuse what can be no symbol: it becomes part of addresses and of the names of files.
+
+    Raises
+    ------
+    RecorderError
+        Naming the first that has other characters than ASCII letters, digits, ``_`` and ``-``.
+
+    Examples
+    --------
+    >>> check_symbols(["BTCUSDT", "btcusdt_250926"])
+    >>> check_symbols(["../x"])
+    Traceback (most recent call last):
+    market.errors.RecorderError: '../x' is no symbol: letters A to Z, digits, _ and - make one, such as BTCUSDT
+    """
+    for symbol in symbols:
+        if not SYMBOL.fullmatch(symbol):
+            raise RecorderError(f"{symbol!r} is no symbol: letters A to Z, digits, _ and - make one, such as BTCUSDT")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pipelines.workspace import Workspace
 
 app = command_app("Look for leaks: change the future, the order and what is outside training windows.")
-LEAKS = 2
-"""The exit code of an audit that found a leak."""
+LEAKS = 3
+"""The exit code of an audit that found a leak; 2 is that of one that could not be made, 1 a defect's."""
 
 
 @app.command(
@@ -61,7 +61,7 @@ def audit(
     Your own feature, label, weight, splitter, model or trading function: wrap it as pipelines/audit/pieces.py shows,
     list it in PIECES, and give --pieces.
 
-    Exit code: 0 if nothing leaks, 2 if something does (or if the audit cannot be made: an error and no table).
+    Exit code: 0 if nothing leaks, 3 if something does, 2 if the audit cannot be made (an error and no table).
     """
     from pipelines.config import load
     from pipelines.progress import showing

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.errors import ConfigError
 from pipelines.workspace import Workspace
 
 WorkspaceOption = Annotated[
@@ -16,8 +17,19 @@ WorkspaceOption = Annotated[
         "--workspace", envvar="BOT4_WORKSPACE", help="The folder of lake, models, runs and journals.", file_okay=False
     ),
 ]
+
+
+def _named_lake(lake: str | None) -> str | None:
+    if lake == "":
+        raise ConfigError("--lake is empty: name a folder or s3://bucket/prefix, or leave it out for the workspace's")
+    return lake
+
+
 LakeOption = Annotated[
-    str | None, typer.Option("--lake", help="Another lake than the workspace's: a folder, or s3://bucket/prefix.")
+    str | None,
+    typer.Option(
+        "--lake", callback=_named_lake, help="Another lake than the workspace's: a folder, or s3://bucket/prefix."
+    ),
 ]
 WORKSPACE = Path("workspace")
 """The default of `WorkspaceOption`."""

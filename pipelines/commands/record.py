@@ -51,10 +51,11 @@ def record(
     """
     from dataclasses import replace
 
-    from market.recorder.venues import venue_of
+    from market.recorder.venues import check_symbols, venue_of
 
     place = open_workspace(workspace)
     chosen = venue_of(venue)
+    check_symbols(symbols)
     chosen = replace(chosen, stream_url=stream_url or chosen.stream_url, rest_url=rest_url or chosen.rest_url)
     files = folder or place.root / "recordings" / venue
     if convert is not None:

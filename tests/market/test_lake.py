@@ -349,3 +349,21 @@ def test_months_are_those_of_the_start_in_utc(lake):
     bars = random_bars(2, interval=MINUTE, start=edge - MINUTE)
     report = lake.write(SeriesKey("venue", "BTCUSDT", interval="1m"), bars)
     assert report.months == ("2025-02", "2025-03")
+
+
+def test_a_file_is_no_lake(tmp_path):
+    place = tmp_path / "bars.parquet"
+    place.write_bytes(b"PAR1")
+    with pytest.raises(LakeError, match=r"^lake .*bars\.parquet: is a file; a lake is a folder or s3://bucket/prefix$"):
+        Lake(place)
+
+
+def test_a_folder_that_one_may_not_list_is_not_taken_for_empty(lake, bars, monkeypatch):
+    lake.write(KEY, bars)
+
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", forbidden)
+    with pytest.raises(LakeError, match=r"^lake .*lake: cannot be listed \(Permission denied\)$"):
+        lake.list()

@@ -19,6 +19,7 @@ from market.errors import LakeError
 from market.lake import Lake, SeriesKey, Source, fingerprint_bars
 from market.lake.objects import LOCK, ObjectStore
 from market.time import parse_time
+from market.trades.lake import TradeLake
 
 moto = pytest.importorskip("moto.server")
 
@@ -239,7 +240,14 @@ def test_a_bucket_that_is_not_there(bucket):
         Lake("s3://no-such-bucket/x").write(KEY, random_bars(3))
 
 
-def test_any_store_that_fsspec_knows_will_do(bars):
+def test_a_store_that_cannot_keep_writers_apart_is_refused_by_name(tmp_path):
+    for address in (f"file://{tmp_path}", "ftp://x", "http://127.0.0.1:9/x", "sftp://x/y"):
+        for kind in (Lake, TradeLake):
+            with pytest.raises(LakeError, match=rf"^lake {address}: cannot be reached from here"):
+                kind(address)
+
+
+def test_memory_is_an_object_store_too(bars):
     lake = Lake(f"memory://lake-{next(NUMBER)}")
     lake.write(KEY, bars)
     assert lake.read(KEY).tobytes() == bars.tobytes()

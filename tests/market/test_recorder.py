@@ -280,6 +280,9 @@ def test_what_cannot_be_recorded_is_refused(tmp_path):
     for symbols in ([], ["A", "a"]):
         with pytest.raises(RecorderError, match="at least one symbol, each once"):
             Recorder(VENUES["binance"], symbols, tmp_path)
+    for symbol in ("../x", "", "BTC USDT", "a@trade", "BTC\n", "\u212a"):
+        with pytest.raises(RecorderError, match="is no symbol"):
+            Recorder(VENUES["binance"], ["BTCUSDT", symbol], tmp_path)
     with pytest.raises(RecorderError, match="at least a second"):
         Recording(tmp_path, "x", 1)
     broken = replace(VENUES["binance"], stream_url="nowhere")

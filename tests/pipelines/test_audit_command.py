@@ -102,9 +102,9 @@ def test_cuts_are_as_many_as_asked_for(place):
     assert len(told["cuts"]) == 5
 
 
-def test_own_pieces_are_audited_and_a_leak_gives_exit_code_2(place):
+def test_own_pieces_are_audited_and_a_leak_gives_an_exit_code_of_its_own(place):
     done = audit(place, "--pieces", place / "pieces.py", "--json")
-    assert done.exit_code == 2
+    assert done.exit_code == 3
     told = msgspec.json.decode(done.stdout)
     assert [(one["column"], one["verdict"]) for one in told["findings"]] == [("centred", "leak"), ("last", "clean")]
     assert told["scope"] == "pieces"

@@ -54,6 +54,37 @@ def test_an_empty_lake_says_what_to_do(tmp_path):
     assert "bot4 data import" in done.output
 
 
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("s3://", "lake s3://: names no bucket; write it as s3://bucket/prefix"),
+        ("s3:///bars", "lake s3:///bars: names no bucket"),
+        ("ftp://x", "lake ftp://x: cannot be reached from here (a lake is a folder or s3://bucket/prefix)"),
+        ("http://127.0.0.1:9/x", "lake http://127.0.0.1:9/x: cannot be reached from here"),
+        ("file:///tmp", "lake file:///tmp: cannot be reached from here"),
+        ("pyproject.toml", "lake pyproject.toml: is a file; a lake is a folder"),
+        ("", "--lake is empty: name a folder or s3://bucket/prefix, or leave it out"),
+    ],
+)
+def test_a_place_that_is_no_lake_is_never_an_empty_one(place, sentence):
+    for arguments in (["data", "list"], ["features", "plot", "rsi_14", "--on", "BTC"]):
+        done = RUNNER.invoke(app, [*arguments, "--lake", place], prog_name="bot4")
+        assert done.exit_code == 2, done.output
+        assert done.stdout == ""
+        assert done.stderr.startswith(f"error: {sentence}")
+        assert done.stderr.count("\n") == 1
+
+
+def test_nor_is_one_that_the_environment_names(tmp_path, monkeypatch):
+    (tmp_path / "bin.toml").write_bytes(b"\x00")
+    for place, sentence in (("s3://", "names no bucket"), (str(tmp_path / "bin.toml"), "bin.toml: is a file")):
+        monkeypatch.setenv("BOT4_LAKE", place)
+        done = run("list", "--workspace", tmp_path)
+        assert done.exit_code == 2, done.output
+        assert sentence in done.stderr
+        assert done.stdout == ""
+
+
 @pytest.mark.parametrize("flaw", ["shuffled", "duplicated", "negative"])
 def test_a_bad_file_is_refused_and_the_lake_is_as_it_was(tmp_path, write, flaw):
     good = write("FAKEUSDT-15m-2023-11.csv", [kline(n) for n in range(20)])

@@ -109,9 +109,19 @@ def test_from_the_stream_to_bars_in_the_lake(venue, tmp_path):
     assert trades["id"].tolist() == list(range(40))
 
 
+def test_before_the_first_connection_there_is_no_gap(tmp_path):
+    away = ["--stream-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9"]
+    said = run("binance", "XY", "YZ", "--for", "1s", "--workspace", str(tmp_path), *away)
+    assert said.exit_code == 0, said.output
+    assert "0 messages" in said.stdout
+    assert "lag unknown, 0 gaps, 0 snapshots, 0 connections" in said.stdout
+
+
 REFUSED = {
     "venue": (["kraken", "XY"], "no venue 'kraken' can be recorded"),
     "nothing recorded": (["binance", "XY", "--convert", "1m"], "has no finished recordings of binance XY"),
+    "symbol": (["binance", "XY", "../x"], "'../x' is no symbol: letters A to Z, digits, _ and - make one"),
+    "symbol to convert": (["binance", "X/Y", "--convert", "1m"], "'X/Y' is no symbol"),
     "step": (["binance", "XY", "--convert", "1m", "--tick", "small"], "'small' is not a decimal number"),
     "interval": (["binance", "XY", "--convert", "minute"], "interval 'minute'"),
     "address": (["binance", "XY", "--stream-url", "nowhere"], "nowhere is not the address of a stream"),
