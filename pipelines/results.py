@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipelines.arrays_json import read_document, write_document
 from pipelines.audit.findings import Audit
+from pipelines.bets import Bets
 from pipelines.estimate import Estimate as Estimate
 from pipelines.estimate import Number as Number
 from pipelines.estimate import is_known as is_known
@@ -200,6 +201,10 @@ class Performance(msgspec.Struct, frozen=True):
     ``probabilistic_sharpe`` is the probability that the true Sharpe ratio is above zero (Bailey and López de
     Prado 2012), before anything that was tried is counted: see `pipelines.laboratory.Deflated`.
     Fees and slippage are in the ledger asset; turnover is traded value over mean equity.
+
+    ``total_return_interval`` and ``max_drawdown_interval`` say what the same days in other orders could have made
+    (`pipelines.stages.redrawn`); ``hit_ratio_interval`` is Wilson's, as if round trips were independent. None where
+    there is too little to tell, and in results of before they were kept; so is ``bets``.
     """
 
     total_return: Number
@@ -214,6 +219,20 @@ class Performance(msgspec.Struct, frozen=True):
     turnover: Number
     fees: Number
     slippage: Number
+    total_return_interval: tuple[float, float] | None = None
+    max_drawdown_interval: tuple[float, float] | None = None
+    hit_ratio_interval: tuple[float, float] | None = None
+    bets: Bets | None = None
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """Total return, greatest drawdown and hit ratio, each with its interval if that is known."""
+        found = (
+            ("total_return", self.total_return, self.total_return_interval),
+            ("max_drawdown", self.max_drawdown, self.max_drawdown_interval),
+            ("hit_ratio", self.hit_ratio, self.hit_ratio_interval),
+        )
+        return {name: Estimate(value, *(between or ())) for name, value, between in found}
 
 
 class Reference(msgspec.Struct, frozen=True, eq=False):

@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.figures.sensitivity import latency_text
 from pipelines.laboratory import Laboratory, Paths, Sensitivity, Snooping, Strategy
 from pipelines.ledger.summary import TrialSummary
+from pipelines.report.needed import needed_rows
 from pipelines.results import ENSEMBLE, Estimate, Number, RunResult, Span
 from pipelines.verdict import (
     CONFIDENT,
@@ -240,6 +241,7 @@ def laboratory_view(result: RunResult) -> Row:
         "snooping": snooping_rows(found.snooping) if found else [],
         "sensitivities": sensitivity_rows(found.sensitivities) if found else [],
         "regimes": regime_rows(found) if found else [],
+        "needed": needed_rows(result),
         "few_days": FEW_DAYS,
         "few_sentence": few_days_sentence(result),
     }
@@ -261,6 +263,7 @@ def laboratory_lines(result: RunResult) -> list[tuple[str, str]]:
     ]
     if values := path_sharpes(found.paths):
         lines.append((f"annual Sharpe on {len(values)} CPCV paths", spread_text(values)))
+    lines += [(row["name"], row["value"]) for row in needed_rows(result)]
     lines += [
         ("SPA p-value against cash", f"{probability(one.spa)}; singled out: {listed(one.superior) or 'none'}")
         for one in found.snooping

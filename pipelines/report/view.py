@@ -129,6 +129,18 @@ def fold_rows(folds: tuple[Fold, ...]) -> list[Row]:
     ]
 
 
+def percent_between(estimate: Estimate, digits: int = 1, signed: bool = False) -> str:
+    """A ratio as a percentage, with its interval if it is known.
+
+    Examples
+    --------
+    >>> percent_between(Estimate(0.5, 0.25, 0.75), 0), percent_between(Estimate(-0.5))
+    ('50 % [25 %, 75 %]', '−50.0 %')
+    """
+    value, bounds = percent(estimate.value, digits, signed), estimate.bounds
+    return value if bounds is None else f"{value} [{', '.join(percent(one, digits, signed) for one in bounds)}]"
+
+
 def performance_rows(backtest: Backtest) -> list[tuple[str, str, str]]:
     """Name, net and before-costs value of every line of a strategy's summary."""
     net, gross = (_performance(one, backtest) for one in (backtest.net_performance, backtest.gross_performance))
@@ -138,14 +150,14 @@ def performance_rows(backtest: Backtest) -> list[tuple[str, str, str]]:
 def _performance(one: Performance, backtest: Backtest) -> dict[str, str]:
     unit = backtest.asset or "ledger asset"
     return {
-        "Total return": percent(one.total_return, 2, signed=True),
+        "Total return": percent_between(one.estimates["total_return"], 2, signed=True),
         "Sharpe ratio, annual": interval(one.sharpe_annual, 2, signed=True),
         "Sharpe ratio, daily": interval(one.sharpe, 4, signed=True),
         "Probability that the true ratio is above 0 (one trial)": percent(one.probabilistic_sharpe),
-        "Maximal drawdown": percent(one.max_drawdown, 2),
+        "Maximal drawdown": percent_between(one.estimates["max_drawdown"], 2),
         "Longest time under water": duration(one.time_under_water),
         "Round trips": f"{one.trades:,}",
-        "Of them with a profit": percent(one.hit_ratio),
+        "Of them with a profit": percent_between(one.estimates["hit_ratio"]),
         "Turnover (traded value over mean equity)": f"{number(one.turnover, 1)} ×",
         f"Fees, {unit}": _cost(one.fees, backtest),
         f"Spread and slippage, {unit}": _cost(one.slippage, backtest),
@@ -187,7 +199,7 @@ def tiles(result: RunResult) -> list[tuple[str, str, str]]:
         text = _between(sharpe, 2, f"out of sample, after costs; {level}")
         found.append(("Net annual Sharpe", number(sharpe.value, 2, signed=True), text))
         found += _deflated_tile(result)
-        text = f"out of sample, {period(result.backtest.stretch)}, after costs; drawdown {percent(net.max_drawdown)}"
+        text = f"out of sample, {period(result.backtest.stretch)}, after costs{_return_range(net, level)}"
         found.append(("Net return", percent(net.total_return, signed=True), text))
     if result.paper is not None:
         returned = percent(result.paper.backtest.net_performance.total_return, signed=True)
@@ -195,6 +207,12 @@ def tiles(result: RunResult) -> list[tuple[str, str, str]]:
         stretch = period(result.paper.backtest.stretch)
         found.append(("Paper return", returned, f"untouched stretch, {stretch}, after costs; {text}"))
     return found
+
+
+def _return_range(net: Performance, level: str) -> str:
+    bounds = net.estimates["total_return"].bounds
+    between = f"; {level} {' to '.join(percent(one, signed=True) for one in bounds)}" if bounds else ""
+    return f"{between}; drawdown {percent_between(net.estimates['max_drawdown'])}"
 
 
 def _deflated_tile(result: RunResult) -> list[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ ROOMS_OF_RESEARCH = ("market", "features", "models", "trading", "pipelines/stage
 FILES_OF_PIPELINES = (
     "arrays_json",
     "audit/findings",
+    "bets",
     "config",
     "config_check",
     "errors",

@@ -29,6 +29,7 @@ from pipelines.ledger.summary import TrialSummary
 from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import Artefact
 from pipelines.stages.performance import DAYS_PER_YEAR, sharpe_estimates
+from pipelines.stages.redrawn import block_length
 from pipelines.stages.strategies import HELD
 
 Floats = NDArray[np.float64]
@@ -36,8 +37,6 @@ PREDICTORS, TRIALS = "the predictors of this run", "the different trials in the 
 CASH = "cash"
 ALIKE = 0.95
 """Correlation of daily returns above which two trials are one strategy."""
-BLOCK_DAYS = 10.0
-"""Mean length of the stationary bootstrap's blocks: long against the labels and against a week."""
 
 
 def total(returns: Floats) -> float:
@@ -118,8 +117,8 @@ def snooping(strategies: Sequence[Strategy], held: Floats, config: LaboratoryCon
     benchmarks: Mapping[str, Floats] = {CASH: np.zeros(len(held)), HELD: held}
     if "linear" in by_name and len(by_name) > 1:
         benchmarks = {**benchmarks, "linear": by_name["linear"]}
-    block = min(BLOCK_DAYS, max(1.0, len(held) / 4))
-    counts = counts_of(stationary_indices(len(held), block, config.draws, np.random.default_rng(seed)))
+    drawn = stationary_indices(len(held), block_length(len(held)), config.draws, np.random.default_rng(seed))
+    counts = counts_of(drawn)
     found = []
     for name, benchmark in benchmarks.items():
         excess = {one: returns - benchmark for one, returns in by_name.items() if one != name}

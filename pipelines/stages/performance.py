@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from market.events import MONEY, Kind
 from market.instruments import Instrument
+from market.time import DAY
 from models.statistics.sharpe import (
     drawdown,
     moments,
@@ -17,11 +18,14 @@ from models.statistics.sharpe import (
     sharpe_ratio,
     time_under_water,
 )
+from models.statistics.strategy import share_interval
 from pipelines import results
+from pipelines.stages.redrawn import last_of_each as last_of_each
+from pipelines.stages.redrawn import ranges
+from pipelines.stages.round_trips import bets
 from trading.backtest import Outcome
 from trading.trades import round_trips
 
-DAY = 86_400_000_000_000
 DAYS_PER_YEAR = 365.25
 LAGS = 5
 """Days of autocorrelation that the Sharpe ratio's error allows for."""
@@ -32,18 +36,6 @@ POINTS = 4_000
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
-
-
-def last_of_each(time: Times, length: int) -> Times:
-    """The place of the last point in each cell of time.
-
-    Examples
-    --------
-    >>> last_of_each(np.array([1, 4, 5, 11, 12]), 5).tolist()
-    [2, 4]
-    """
-    cell = (time - 1) // length
-    return np.flatnonzero(np.append(cell[1:] != cell[:-1], True))
 
 
 def daily_returns(time: Times, equity: Floats, start: float) -> Floats:
@@ -70,8 +62,10 @@ def sharpe_estimates(returns: Floats) -> tuple[results.Estimate, results.Estimat
     return results.Estimate(*daily), results.Estimate(*[root * one for one in daily])
 
 
-def performance(outcome: Outcome, instruments: Sequence[Instrument], capital: float) -> results.Performance:
-    """The summary of a backtest; Sharpe ratios from daily returns."""
+def performance(
+    outcome: Outcome, instruments: Sequence[Instrument], bars: Sequence[NDArray[np.void]], capital: float
+) -> results.Performance:
+    """The summary of a backtest over some bars; Sharpe ratios from daily returns."""
     equity = outcome.equity / MONEY
     returns = daily_returns(outcome.time, equity, capital)
     daily, annual = sharpe_estimates(returns)
@@ -79,6 +73,7 @@ def performance(outcome: Outcome, instruments: Sequence[Instrument], capital: fl
     if daily.value is not None:
         probability = probabilistic_sharpe(daily.value, len(returns), *moments(returns))
     trades = round_trips(outcome.journal, instruments)
+    profitable, between = int((trades["profit"] > 0).sum()), ranges(outcome.time, equity, capital)
     exchange, core = outcome.exchange.exchange[0], outcome.state.core[0]
     return results.Performance(
         total_return=float(equity[-1] / capital - 1.0),
@@ -93,7 +88,25 @@ def performance(outcome: Outcome, instruments: Sequence[Instrument], capital: fl
         turnover=float(exchange["volume"] / MONEY / equity.mean()),
         fees=float(core["fees"] / MONEY),
         slippage=float(exchange["slippage"] / MONEY),
+        total_return_interval=between.total_return,
+        max_drawdown_interval=between.max_drawdown,
+        hit_ratio_interval=hit_interval(profitable, len(trades)),
+        bets=bets(trades, outcome.time, equity, bars),
     )
+
+
+def hit_interval(hits: int, count: int) -> tuple[float, float] | None:
+    """Wilson's 95 % interval of the share of round trips with a profit; None if there were none.
+
+    Examples
+    --------
+    >>> hit_interval(0, 0), [round(one, 2) for one in hit_interval(5, 10) or ()]
+    (None, [0.24, 0.76])
+    """
+    if not count:
+        return None
+    found = share_interval(hits, count)
+    return found.low, found.high
 
 
 def held(name: str, time: Times, wealth: Floats) -> results.Reference:
@@ -126,8 +139,8 @@ def as_backtest(
     return results.Backtest(
         net=thinned(net.time, net.equity / MONEY),
         gross=thinned(gross.time, gross.equity / MONEY),
-        net_performance=performance(net, instruments, capital),
-        gross_performance=performance(gross, instruments, capital),
+        net_performance=performance(net, instruments, bars, capital),
+        gross_performance=performance(gross, instruments, bars, capital),
         references=references([one.symbol for one in instruments], bars, net.time, capital),
         capital=capital,
         asset="/".join(dict.fromkeys(one.quote for one in instruments)),

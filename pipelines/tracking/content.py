@@ -126,7 +126,7 @@ def comparison_metrics(result: RunResult) -> Metrics:
 
 
 def trading_metrics(prefix: str, backtest: Backtest) -> Metrics:
-    """``<prefix>/net/…`` and ``<prefix>/gross/…``: returns, Sharpe ratios with intervals, drawdown, costs."""
+    """``<prefix>/net/…`` and ``<prefix>/gross/…``: returns, Sharpe ratios, drawdown, hit ratio, intervals, costs."""
     return known(
         {
             f"{prefix}/{kind}/{name}": value
@@ -138,13 +138,10 @@ def trading_metrics(prefix: str, backtest: Backtest) -> Metrics:
 
 def _performance(one: Performance) -> dict[str, float | int | None]:
     found: dict[str, float | int | None] = {name: getattr(one, name) for name in PERFORMANCE}
-    annual = one.sharpe_annual
-    return found | {
-        "sharpe": one.sharpe.value,
-        "sharpe_annual": annual.value,
-        "sharpe_annual/low": annual.low,
-        "sharpe_annual/high": annual.high,
-    }
+    found |= {"sharpe": one.sharpe.value, "sharpe_annual": one.sharpe_annual.value}
+    for name, estimate in (*one.estimates.items(), ("sharpe_annual", one.sharpe_annual)):
+        found |= {f"{name}/low": estimate.low, f"{name}/high": estimate.high}
+    return found
 
 
 def run_metrics(result: RunResult) -> Metrics:

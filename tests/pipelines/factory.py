@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from market.time import DAY, MINUTE, parse_time
+from pipelines.bets import Bets
 from pipelines.results import (
     EQUAL_PARTS,
     METRICS,
@@ -30,6 +31,8 @@ from pipelines.results import (
     Span,
     Stage,
 )
+from pipelines.stages.performance import hit_interval
+from pipelines.stages.redrawn import ranges
 from tests.pipelines.factory_audit import make_audit
 from tests.pipelines.factory_features import make_feature_study
 from tests.pipelines.factory_importances import make_importance_study
@@ -97,24 +100,35 @@ def mean_estimate(random, values):
     return Estimate(float(values.mean()), float(low), float(high))
 
 
+def made_bets(trades):
+    hits = round(0.512 * trades)
+    edge = Estimate(0.0004, -0.0008, 0.0016)
+    return Bets(trades, hits, 0.011, -0.0107, 4.0 * trades, edge, 0.18, 0.031, 2.4e9)
+
+
 def performance(returns, trades, fees=0.0, slippage=0.0):
     sharpe = float(returns.mean() / returns.std())
     error = 1.96 / np.sqrt(len(returns))
     year = float(365 * DAY / STEP)
     wealth = np.cumprod(1 + returns)
+    between = ranges(STEP * np.arange(1, len(returns) + 1), wealth, 1.0)
     return Performance(
         total_return=float(wealth[-1] - 1),
         sharpe=Estimate(sharpe, sharpe - error, sharpe + error),
         sharpe_annual=Estimate(*(float(x * np.sqrt(year)) for x in (sharpe, sharpe - error, sharpe + error))),
         periods_per_year=year,
         probabilistic_sharpe=0.61,
-        max_drawdown=float((wealth / np.maximum.accumulate(wealth) - 1).min()),
+        max_drawdown=float(1 - (wealth / np.maximum.accumulate(wealth)).min()),
         time_under_water=37 * DAY,
         trades=trades,
         hit_ratio=0.512,
         turnover=84.2,
         fees=fees,
         slippage=slippage,
+        total_return_interval=between.total_return,
+        max_drawdown_interval=between.max_drawdown,
+        hit_ratio_interval=hit_interval(round(0.512 * trades), trades),
+        bets=made_bets(trades),
     )
 
 
