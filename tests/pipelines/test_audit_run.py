@@ -4,66 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 
-from features.conformance import plain_bars, without
 from market.events import Kind
-from market.instruments import Instrument
-from market.lake import Lake
 from market.time import DAY, MINUTE
 from pipelines.audit import probe
-from pipelines.audit.base import train_first
 from pipelines.audit.columns import distinct, fill_finding, fills_of
 from pipelines.audit.errors import AuditError
 from pipelines.audit.findings import LEAK, UNTOUCHED
 from pipelines.audit.outside import outside_changed, shortened
 from pipelines.audit.pipeline import audit_run, needed_folds
 from pipelines.audit.stage import audit_job, load_audit
-from pipelines.config import RunConfig
 from pipelines.stages import fit, panel
 from pipelines.stages.artefacts import Artefacts
 from pipelines.stages.backtest import backtest_job
-from pipelines.stages.data import series_key
 from pipelines.stages.fit import training_samples
 from pipelines.stages.panel import load_panel
-
-SYMBOLS = ("AAA", "BBB")
-RAW = {
-    "name": "audited",
-    "data": {"symbols": list(SYMBOLS), "interval": "15m", "venue": "here", "holdout": "1d"},
-    "features": {"names": ["rsi_14", "scaled_return_4", "ewma_volatility_96"]},
-    "labels": {"horizon": 8},
-    "validation": {"folds": 6, "train": "10d", "draws": 100},
-    "trading": {"decision": {"margin": -0.02}, "risk": {"drawdown": 0.9}},
-    "members": {"linear": {}, "lightgbm": {"rounds": 20}, "lstm": {"hidden": 4, "layers": 1, "epochs": 1}},
-}
-CONFIG = msgspec.convert(RAW, RunConfig)
-
-
-def instrument(symbol):
-    return Instrument.from_dict(
-        {
-            "symbol": symbol, "venue": "here", "kind": "spot", "base": symbol, "quote": "USD", "tick": "0.0001",
-            "lot": "0.001", "min_quantity": "0.001", "max_quantity": "1000000", "min_notional": "1",
-            "maker_fee": "0", "taker_fee": "0",
-        }
-    )  # fmt: skip
-
-
-INSTRUMENTS = tuple(instrument(one) for one in SYMBOLS)
-
-
-def trained(folder, least):
-    """A run over two random instruments with holes, in the past and across a fold's edge."""
-    lake = Lake(folder / "lake")
-    for number, symbol in enumerate(SYMBOLS):
-        bars = plain_bars(2_600, 11 + number, interval=15 * MINUTE, start=18_000 * DAY)
-        bars["close"][::7] = bars["open"][::7]
-        holes = [*range(700, 704), *range(1_500, 1_530), 2_000]
-        lake.write(series_key(CONFIG.data, symbol), without(bars, holes))
-    return train_first(CONFIG, lake, INSTRUMENTS, least, Artefacts(folder / "artefacts"))
+from tests.pipelines.audited import CONFIG, INSTRUMENTS, columns, leaking, trained
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +39,6 @@ def whole(base, tmp_path_factory):
 @pytest.fixture(scope="module")
 def sampled(whole):
     return audit_run(whole)
-
-
-def columns(found):
-    return {f"{one.stage}/{one.column}" for one in found}
 
 
 def test_our_own_pipeline_is_clean_in_a_sampled_audit(sampled):
@@ -139,12 +93,6 @@ def test_it_only_reads(whole, sampled):
 # ---- leaks put into the real stages
 
 
-def leaking(monkeypatch, folder, full=False, least=6):
-    """An audit of a run that was made with whatever was patched."""
-    load_panel.__globals__["_load"].cache_clear()
-    return audit_run(trained(folder, least), full=full)
-
-
 def centred(series):
     kernel = np.ones(5) / 5
     smooth = np.apply_along_axis(lambda one: np.convolve(one, kernel, "same"), 0, series.features)
@@ -154,7 +102,7 @@ def centred(series):
 def test_features_that_look_ahead_are_named_each(monkeypatch, tmp_path):
     real = panel.compute_series
     monkeypatch.setattr(panel, "compute_series", lambda *given: tuple(centred(one) for one in real(*given)))
-    found = leaking(monkeypatch, tmp_path)
+    found = leaking(tmp_path)
     assert {f"features/{name}" for name in CONFIG.features.names} <= columns(found.leaks)
     (first,) = [one for one in found.leaks if one.column == "rsi_14"]
     assert first.cut - 2 * 15 * MINUTE < first.first <= first.cut
@@ -169,7 +117,7 @@ def test_weights_that_are_scaled_by_all_of_them_are_named(monkeypatch, tmp_path)
         return replace(made, samples=replace(made.samples, weight=weight))
 
     monkeypatch.setattr(panel, "build_panel", normalised)
-    assert "weights/weight" in columns(leaking(monkeypatch, tmp_path).leaks)
+    assert "weights/weight" in columns(leaking(tmp_path).leaks)
 
 
 def test_a_member_that_reads_behind_its_window_is_named(monkeypatch, tmp_path):
@@ -186,7 +134,7 @@ def test_a_member_that_reads_behind_its_window_is_named(monkeypatch, tmp_path):
             return self.inner.fit(given, np.concatenate([train, later]), validation, seed, progress)
 
     monkeypatch.setattr(fit, "make_member", lambda name, table: Peeking(real(name, table)))
-    found = leaking(monkeypatch, tmp_path)
+    found = leaking(tmp_path)
     assert {f"fitted/{name}, window" for name in ("linear", "lightgbm")} <= columns(found.leaks)
 
 
