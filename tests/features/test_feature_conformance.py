@@ -11,7 +11,8 @@ from features.engine import FeatureEngine
 from features.errors import ConformanceError
 from features.feature_set import FeatureSet
 from market.time import DAY, HOUR, MINUTE
-from tests.features.planted_kernels import BROKEN, SOUND
+from tests.features.planted_engines import CentredInBatches, Filled, LookingAhead
+from tests.features.planted_kernels import BROKEN, JIT_AWARE, SOUND
 
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
 
@@ -67,10 +68,43 @@ def test_interpreted_code_gives_the_same_bits_on_degenerate_bars(engine):
     conformance.check_interpreted(engine, np.concatenate(pieces))
 
 
+def alone(feature) -> FeatureSet:
+    return FeatureSet((feature.name,), MINUTE, 3, {feature.name: feature})
+
+
 @pytest.mark.parametrize("promise", BROKEN)
-def test_broken_features_are_caught(promise):
-    with pytest.raises(ConformanceError, match=BROKEN[promise].name):
-        conformance.check_feature(BROKEN[promise])
+def test_broken_features_are_caught_by_the_promise_they_break(promise):
+    broken, seen = BROKEN[promise], []
+    with pytest.raises(ConformanceError, match=f"^{broken.feature.name}: {broken.said}"):
+        conformance.check_features(alone(broken.feature), tell=seen.append)
+    assert seen[-1] == broken.check
+
+
+def test_a_feature_that_knows_of_the_jit_is_caught_by_the_interpreter_alone():
+    conformance.check_feature(JIT_AWARE)
+    with pytest.raises(ConformanceError, match=r"^aware: compiled and interpreted code differ: row 0 is"):
+        conformance.check_interpreted(FeatureEngine(alone(JIT_AWARE)), plain_bars(20, 1))
+
+
+ENGINES = {
+    LookingAhead: (
+        lambda engine, bars: conformance.check_no_lookahead(engine, bars, [50]),
+        r"bars from 50 on change the past: row 49 is .* \(1 cells of 50 differ\)",
+    ),
+    CentredInBatches: (
+        lambda engine, bars: conformance.check_parity(engine, bars, [50]),
+        "update and replay in pieces differ from one replay: row 5 is",
+    ),
+    Filled: (conformance.check_warmup, "declared warm-up 6, but it has values before"),
+}
+
+
+@pytest.mark.parametrize("kind", ENGINES, ids=lambda one: one.__name__)
+def test_broken_engines_are_caught(kind):
+    check, said = ENGINES[kind]
+    check(FeatureEngine(alone(SOUND)), plain_bars(100, 1))
+    with pytest.raises(ConformanceError, match=f"^{SOUND.name}: {said}"):
+        check(kind(alone(SOUND)), plain_bars(100, 1))
 
 
 def test_a_feature_of_ones_own_passes():

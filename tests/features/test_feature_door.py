@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ast
 import math
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -92,6 +94,28 @@ def test_bad_times_are_refused(engine, what):
     with pytest.raises(BarError, match=rf"^bar {row} .*{message}"):
         engine.replay(bars)
     assert engine.snapshot() == before
+
+
+def test_no_kernel_can_be_given_a_later_bar(feature_set):
+    """Looking ahead cannot be written: behind the door, generated code reads the bars at its own row and nowhere else.
+
+    Whole arrays go to the door, which changes nothing; kernels are passed values of this row, and state.
+    """
+    (replay,) = [one for one in ast.parse(feature_set.source).body if isinstance(one, ast.FunctionDef)]
+    above = {child: one for one in ast.walk(replay) for child in ast.iter_child_nodes(one)}
+    names = [one for one in ast.walk(replay) if isinstance(one, ast.Name)]
+    uses = Counter(
+        re.sub(r"\d+([])])$", r"#\1", ast.unparse(above[one])) for one in names if one.id in ("bars_f", "bars_i")
+    )
+    door = "first_refused(bars_f, bars_i, state_i, #)"
+    assert set(uses) == {"bars_f[row, #]", "bars_i[row, #]", "bars_f.shape", door}
+    assert (uses["bars_f.shape"], uses[door]) == (1, 2), "the loop's length; one call of the door, which takes both"
+    (row,) = [one for one in names if one.id == "row" and isinstance(one.ctx, ast.Store)]
+    assert ast.unparse(above[row].iter) == "range(bars_f.shape[0])"
+    before = (as_matrix(BARS).copy(), as_times(BARS).copy(), np.zeros(8, np.int64))
+    given = [one.copy() for one in before]
+    assert first_refused(*given, 0) == -1
+    assert [one.tobytes() for one in given] == [one.tobytes() for one in before]
 
 
 @settings(max_examples=200, deadline=None)
