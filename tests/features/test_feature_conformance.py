@@ -12,7 +12,7 @@ from features.errors import ConformanceError
 from features.feature_set import FeatureSet
 from market.time import DAY, HOUR, MINUTE
 from tests.features.planted_engines import CentredInBatches, Filled, LookingAhead
-from tests.features.planted_kernels import BROKEN, JIT_AWARE, SOUND
+from tests.features.planted_kernels import BROKEN, COMPILED, JIT_AWARE, SOUND
 
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
 
@@ -80,6 +80,7 @@ def test_broken_features_are_caught_by_the_promise_they_break(promise):
     assert seen[-1] == broken.check
 
 
+@pytest.mark.skipif(not COMPILED, reason="without the JIT both sides are interpreted")
 def test_a_feature_that_knows_of_the_jit_is_caught_by_the_interpreter_alone():
     conformance.check_feature(JIT_AWARE)
     with pytest.raises(ConformanceError, match=r"^aware: compiled and interpreted code differ: row 0 is"):
