@@ -13,13 +13,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One comparison: seconds per unit of work for us and the peer, in the same run."""
+    """One comparison: seconds per unit of work for us and the peer, in the same run.
+
+    ``work`` is how many units our whole run has, and ``bar`` the seconds that it may take, where a bar is set.
+    """
 
     name: str
     unit: str
     ours: float
     peer_name: str
     peer: float
+    work: int = 1
+    bar: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -63,12 +68,25 @@ HEADER = (
 
 
 def line(row: Result) -> str:
-    """A result as one line under `HEADER`."""
+    """A result as one line under `HEADER`, and under it what the whole took where a bar is set."""
     rates, times = ((show(row.ours), show(row.peer)) for show in (per_second, seconds))
-    return (
+    found = (
         f"{row.name:44} {row.unit:>13} {rates[0]:>11} {rates[1]:>11} {row.ratio:>7.2f}x {times[0]:>10} {times[1]:>10}"
         f"  {row.peer_name}"
     )
+    return found if row.bar is None else f"{found}\n    {against_bar(row.ours * row.work, row.bar)}"
+
+
+def against_bar(whole: float, bar: float) -> str:
+    """The whole time in ms beside the bar that was set for it.
+
+    Examples
+    --------
+    >>> against_bar(0.004, 0.010), against_bar(0.015, 0.010)
+    ('whole 4.00 ms, bar 10 ms: 0.40 of it, under the bar', 'whole 15.00 ms, bar 10 ms: 1.50 of it, over the bar')
+    """
+    side = "under" if whole < bar else "over"
+    return f"whole {whole * 1e3:.2f} ms, bar {bar * 1e3:g} ms: {whole / bar:.2f} of it, {side} the bar"
 
 
 def median_of(repetitions: int, once: Callable[[], float]) -> float:
@@ -85,8 +103,12 @@ def compare(
     work: int,
     repetitions: int = 7,
     peer_work: int | None = None,
+    bar: float | None = None,
 ) -> Result:
-    """Time ours and the peer alternately, after one warm call each; medians per unit of work."""
+    """Time ours and the peer alternately, after one warm call each; medians per unit of work.
+
+    ``bar``: the seconds that our whole run may take, where an aim is set.
+    """
     times: tuple[list[float], list[float]] = ([], [])
     ours(), peer()
     for _ in range(repetitions):
@@ -95,4 +117,4 @@ def compare(
             call()
             times[side].append(time.perf_counter() - begin)
     mine, theirs = (statistics.median(side) for side in times)
-    return Result(name, unit, mine / work, peer_name, theirs / (peer_work or work))
+    return Result(name, unit, mine / work, peer_name, theirs / (peer_work or work), work, bar)

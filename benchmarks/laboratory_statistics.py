@@ -101,6 +101,7 @@ def run() -> list[Result]:
             SPLITS,
             repetitions=5,
             peer_work=SOME_SPLITS,
+            bar=0.045,
         ),
         compare(
             f"PBO, {BLOCKS} blocks × {STRATEGIES} strategies × {ROWS} rows",
@@ -111,6 +112,7 @@ def run() -> list[Result]:
             SPLITS,
             repetitions=5,
             peer_work=SOME_SPLITS,
+            bar=0.045,
         ),
         compare(
             f"SADF, {POINTS} points, one lag",
@@ -121,6 +123,7 @@ def run() -> list[Result]:
             windows(POINTS),
             repetitions=5,
             peer_work=windows(SOME_ENDS),
+            bar=0.105,
         ),
         compare(
             f"SPA with its draws, {STRATEGIES} × {ROWS}",

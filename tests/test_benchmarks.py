@@ -44,6 +44,20 @@ def test_a_line_has_rates_times_and_the_ratio():
     assert text.split() == ["replay", "value", "250", "M/s", "125", "M/s", "2.00x", "4", "ns", "8", "ns", "TA-Lib"]
 
 
+def test_where_a_bar_is_set_the_whole_stands_beside_it():
+    row, whole = line(Result("label", "event", 2e-8, "pandas", 8e-8, work=100_000, bar=0.004)).splitlines()
+    assert row == line(Result("label", "event", 2e-8, "pandas", 8e-8))
+    assert whole.strip() == "whole 2.00 ms, bar 4 ms: 0.50 of it, under the bar"
+    over = line(Result("start", "start", 4.5, "imports", 1.0, bar=3.0)).splitlines()[1]
+    assert over.strip() == "whole 4500.00 ms, bar 3000 ms: 1.50 of it, over the bar"
+
+
+def test_a_comparison_knows_its_whole_and_its_bar():
+    made = compare("x", "bar", lambda: None, "y", lambda: None, work=8, repetitions=1, bar=0.5)
+    assert (made.work, made.bar) == (8, 0.5)
+    assert compare("x", "bar", lambda: None, "y", lambda: None, work=8, repetitions=1).bar is None
+
+
 def test_the_table_has_every_row_of_the_modules_asked_for(monkeypatch, capsys):
     class Module:
         @staticmethod

@@ -12,6 +12,8 @@ probability 0.64⁸ = 3 %, and on these very seeds he does not, which is asserte
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -122,6 +124,26 @@ def test_power_rises_with_the_edge():
     print(f"\n{said}")
     assert power[STRONGEST] > 0.95, said
     assert power[STRENGTHS[0]] < power[STRONGEST], said
+    markets = dict.fromkeys(STRENGTHS, 8) | {STRONGEST: MARKETS}
+    for weaker, stronger in pairwise((*STRENGTHS, STRONGEST)):
+        assert not falls(power[weaker], markets[weaker], power[stronger], markets[stronger]), said
+
+
+def falls(before, tried_before, after, tried_after):
+    """Whether a share of successes falls by more than 1.96 binomial errors of both; none or all of them has one too.
+
+    The errors are Agresti and Caffo's: of the shares with one success and one failure added to each.
+    """
+    shares = [(share * tried + 1) / (tried + 2) for share, tried in ((before, tried_before), (after, tried_after))]
+    variances = [one * (1 - one) / (tried + 2) for one, tried in zip(shares, (tried_before, tried_after), strict=True)]
+    return shares[0] - shares[1] > 1.96 * sum(variances) ** 0.5
+
+
+def test_a_fall_of_power_would_be_seen():
+    assert falls(1.0, 8, 0.25, 8)
+    assert falls(1.0, 8, 0.5, 60)
+    assert not falls(0.5, 8, 0.375, 8)
+    assert not falls(0.0, 8, 0.0, 60)
 
 
 SIZES = (500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
