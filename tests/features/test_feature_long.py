@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from features.catalogue import default_features
 from features.conformance import plain_bars
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
-from market.bars import BAR, PRICE_FIELDS
+from market.bars import BAR, PRICE_FIELDS, empty_bars
 from market.errors import SourceError
 from market.readers import read_series
-from market.time import DAY, MINUTE
+from market.time import DAY, MINUTE, parse_time
 from tests.features.test_feature_reference import assert_exact
 
 pytestmark = pytest.mark.xdist_group("features")  # one worker compiles the catalogue, once
@@ -78,25 +79,45 @@ def since_empty(bars: np.ndarray, interval: int) -> np.ndarray:
 
 
 def check_defined(path: Path) -> int:
-    """Every series of a file: NaN exactly before warm-up, counted anew after each long hole, finite otherwise."""
-    rows_seen = 0
-    for series in read_series(path):
-        bars = filled(series.bars)
-        interval = series.interval
-        whole = bars["end"] - bars["start"] == interval
-        bars = bars[whole & (bars["start"] % min(interval, DAY) == 0)]
-        feature_set = FeatureSet(default_features(TRADED), interval, MAX_GAP)
-        rows = FeatureEngine(feature_set).replay(bars)
-        warmups = np.array([feature.warmup for feature in feature_set.features])
-        early = since_empty(bars, interval)[:, None] < warmups
-        np.testing.assert_array_equal(np.isnan(rows), early, err_msg=f"{path.name} {series.symbol}")
-        assert np.isfinite(rows[~early]).all()
-        rows_seen += len(rows)
-    return rows_seen
+    """Every series of a file; how many bars they have."""
+    return sum(
+        check_series(series.bars, series.interval, f"{path.name} {series.symbol}") for series in read_series(path)
+    )
+
+
+def check_series(bars: np.ndarray, interval: int, name: str) -> int:
+    """NaN exactly before warm-up, counted anew after each long hole, finite otherwise; how many bars there are."""
+    bars = filled(bars)
+    whole = bars["end"] - bars["start"] == interval
+    bars = bars[whole & (bars["start"] % min(interval, DAY) == 0)]
+    feature_set = FeatureSet(default_features(TRADED), interval, MAX_GAP)
+    rows = FeatureEngine(feature_set).replay(bars)
+    warmups = np.array([feature.warmup for feature in feature_set.features])
+    early = since_empty(bars, interval)[:, None] < warmups
+    np.testing.assert_array_equal(np.isnan(rows), early, err_msg=name)
+    assert np.isfinite(rows[~early]).all()
+    return len(rows)
+
+
+def lean_bars(folder: Path) -> np.ndarray:
+    """The minute trade bars of one symbol in LEAN's format: a zip a day, times in ms since its midnight."""
+    days = []
+    for path in sorted(folder.glob("*_trade.zip")):
+        with ZipFile(path) as packed:
+            text = packed.read(packed.namelist()[0]).decode()
+        cells = np.array([line.split(",") for line in text.splitlines()], np.float64)
+        bars = empty_bars(len(cells))
+        midnight = parse_time(f"{path.name[:4]}-{path.name[4:6]}-{path.name[6:8]}")
+        bars["start"] = midnight + cells[:, 0].astype(np.int64) * 1_000_000
+        bars["end"] = bars["start"] + MINUTE
+        for place, name in enumerate(("open", "high", "low", "close", "volume"), 1):
+            bars[name] = cells[:, place]
+        days.append(bars)
+    return np.concatenate(days)
 
 
 def kline_files(folder: Path) -> Iterator[Path]:
-    """All files of bars, LEAN's own format left out."""
+    """All files of bars but those in LEAN's own format, which `lean_bars` reads."""
     return (one for one in sorted((folder / "klines").rglob("*")) if one.is_file() and "lean" not in str(one))
 
 
@@ -108,6 +129,14 @@ def kline_files(folder: Path) -> Iterator[Path]:
 def test_defined_on_gappy_and_silent_series(real_data, file):
     path = next(one for one in kline_files(real_data) if file in str(one))
     assert check_defined(path) > 20_000
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("symbol", ["btcusd", "ethusd", "ltcusd", "btceur"])
+def test_defined_on_series_with_hours_missing(real_data, symbol):
+    bars = lean_bars(real_data / "klines" / "lean-coinbase-minute" / symbol)
+    assert check_series(bars, MINUTE, symbol) > 1_000
+    assert (np.diff(bars["start"]) // MINUTE - 1).sum() > 400, "minutes are missing"
 
 
 @pytest.mark.long
