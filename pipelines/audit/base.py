@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from market.bars import present_fields
+from market.bars import PANEL_FIELDS, present_fields
 from market.instruments import Instrument
 from market.lake import Lake, SeriesKey
 from models.ensemble import Combination
@@ -21,6 +21,7 @@ from pipelines.stages.artefacts import Artefact, Artefacts, silent
 from pipelines.stages.backtest import backtest_job
 from pipelines.stages.data import DataFacts, describe, read_series, series_key
 from pipelines.stages.features import find_features
+from pipelines.stages.fields import trimmed
 from pipelines.stages.fit import Window, fit_job
 from pipelines.stages.fitted import window_panels
 from pipelines.stages.panel import load_panel, panel_job
@@ -51,10 +52,15 @@ class Trained:
 
     @property
     def world(self) -> World:
-        """The bars that the run reads, those of the untouched stretch included."""
+        """The bars that the run reads, those of the untouched stretch included.
+
+        Without what the panel leaves out at the ends: a change of bars must not move a missing field inside.
+        """
         data = self.config.data
-        bars = tuple(read_series(data, self.lake, symbol) for symbol in data.symbols)
-        return World(data.symbols, bars, data.interval_ns)
+        bars = [read_series(data, self.lake, symbol) for symbol in data.symbols]
+        wanted = find_features(self.config, [one[one["end"] <= self.facts.cut] for one in bars])
+        fields = wanted.fields - frozenset(PANEL_FIELDS)
+        return World(data.symbols, tuple(trimmed(one, fields) for one in bars), data.interval_ns)
 
     @property
     def unread(self) -> frozenset[str]:

@@ -13,9 +13,10 @@ from features.catalogue import CATALOGUE, CORE_CATALOGUE, default_features, disa
 from features.feature_set import FeatureSet
 from features.panel.engine import PanelEngine
 from features.plugins import catalogue_with, installed_source, plugin_sources
-from market.bars import PANEL_FIELDS, present_fields
+from market.bars import FIELDS, PANEL_FIELDS
 from pipelines.config import FeaturesConfig, RunConfig
 from pipelines.errors import StageError
+from pipelines.stages.fields import lacking_fields, needs
 
 NAMED = {"default": CORE_CATALOGUE, "all": CATALOGUE}
 """The catalogues that a configuration may name."""
@@ -75,27 +76,40 @@ def own_features(config: RunConfig) -> OwnFeatures:
     return OwnFeatures(code, any(catalogue[name].fitted for name in names))
 
 
-def known_fields(bars: Sequence[Bars]) -> frozenset[str]:
-    """The fields that every series has, and those that several series give each other."""
-    present = frozenset.intersection(*[present_fields(one) for one in bars])
-    return present | frozenset(PANEL_FIELDS) if len(bars) > 1 else present
+def unreadable(config: RunConfig, bars: Sequence[Bars]) -> dict[str, str]:
+    """The fields that no feature can read, each with the reason; several series give each other those of a panel."""
+    lacking = lacking_fields(config.data.symbols, bars)
+    return {name: why for name, why in lacking.items() if len(bars) == 1 or name not in PANEL_FIELDS}
 
 
 def find_features(config: RunConfig, bars: Sequence[Bars]) -> FeatureSet:
-    """The feature set of a run, over the fields that every series has; nothing is fitted yet."""
-    names = resolve_features(config.features, known_fields(bars))
+    """The feature set of a run, over the fields that every series has; nothing is fitted yet.
+
+    Raises
+    ------
+    StageError
+        If a feature that is asked for by name reads a field that some bars lack; with the feature, field and bars.
+    """
+    lacking = unreadable(config, bars)
+    names = resolve_features(config.features, frozenset(FIELDS) - lacking.keys())
     catalogue = catalogue_with(config.features.files)
-    return FeatureSet(names, config.data.interval_ns, config.features.max_gap, catalogue)
+    wanted = FeatureSet(names, config.data.interval_ns, config.features.max_gap, catalogue)
+    sourced = {name: why for name, why in lacking.items() if name not in PANEL_FIELDS}
+    for feature in wanted.features:
+        if reason := needs(feature, sourced):
+            raise StageError(f"feature {feature.name} {reason}: leave it out, or give all bars the field")
+    return wanted
 
 
 def facts_of(config: RunConfig, bars: Sequence[Bars], wanted: FeatureSet) -> PanelFacts:
     """What is written down of a run's features."""
-    named = config.features.names
+    named, lacking = config.features.names, unreadable(config, bars)
+    off = disabled_features(frozenset(FIELDS) - lacking.keys(), NAMED[named]) if isinstance(named, str) else ()
     return PanelFacts(
         symbols=config.data.symbols,
         features=wanted.names,
         feature_digest=wanted.digest,
-        disabled=disabled_features(known_fields(bars), NAMED[named]) if isinstance(named, str) else {},
+        disabled={name: needs(CATALOGUE[name], lacking) for name in off},
         interval=wanted.interval,
         max_gap=wanted.max_gap,
         plugins={one.module: one.source for one in plugin_sources(wanted.features)},

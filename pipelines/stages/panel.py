@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from features.fitting import fit_features
+from market.bars import PANEL_FIELDS
 from market.lake import Lake
 from market.time import parse_interval
 from models.dataset import Panel, Samples, Series, build_panel
@@ -21,6 +22,7 @@ from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.data import DataFacts, read_series
 from pipelines.stages.features import PanelFacts, facts_of, find_features, own_features, with_panel_fields
+from pipelines.stages.fields import trim_all
 
 STAGE = "panel"
 SAMPLE_FIELDS = ("instrument", "row", "t0", "start", "t1", "label", "move", "weight")
@@ -48,8 +50,9 @@ def panel_job(config: RunConfig, facts: DataFacts, lake: Lake) -> Job:
         bars = [read_series(config.data, lake, symbol) for symbol in config.data.symbols]
         bars = [one[one["end"] <= facts.cut] for one in bars]
         wanted = find_features(config, bars)
-        filled = with_panel_fields(config, wanted, bars)
-        begin = min(one.start for one in facts.series)
+        read = trim_all(config.data.symbols, bars, wanted.fields - frozenset(PANEL_FIELDS))
+        filled = with_panel_fields(config, wanted, read)
+        begin = min((int(one["start"][0]) for one in filled if len(one)), default=facts.cut)
         known = dict(zip(config.data.symbols, filled, strict=True))
         wanted = fit_features(wanted, known, begin, begin + parse_interval(config.validation.train))
         series = compute_series(config, wanted, filled, progress)
