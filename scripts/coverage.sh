@@ -14,7 +14,16 @@ UNCOMPILED=(
   tests/features/test_feature_door.py
   tests/features/test_feature_engine.py
   --deselect=tests/features/test_feature_engine.py::test_the_next_process_loads_from_the_cache
-  tests/models/test_labels*.py
+  tests/features/test_panel_engine.py
+  --deselect=tests/features/test_panel_engine.py::test_exact_after_200_000_steps
+  tests/market/test_cusum.py
+  tests/models/test_label*.py
+  tests/models/test_bet_sizing.py
+  tests/models/test_weights.py
+  tests/models/test_weight_kinds.py
+  tests/models/test_sequential_bootstrap.py
+  tests/models/test_pbo.py
+  tests/market/test_book.py
   tests/trading
 )
 rm -f .coverage .coverage.*
