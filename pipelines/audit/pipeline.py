@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from market.events import Kind
+from models.blas import one_blas_thread
 from models.ensemble import compared_folds
 from models.members.protocol import Progress
 from pipelines.audit.audit import REVERSED
@@ -70,7 +71,8 @@ def audit_run(
     random = np.random.default_rng(seed)
     moments = _moments(base, deep, (FULL_CUTS if full else SAMPLED_CUTS) if cuts is None else cuts, random)
     found: list[Finding] = []
-    with tempfile.TemporaryDirectory(prefix="bot4-audit-") as folder:
+    # Fits are made here too, beside those of the stages, which have one BLAS thread: with more, last bits would differ.
+    with one_blas_thread(), tempfile.TemporaryDirectory(prefix="bot4-audit-") as folder:
         audit = _Auditor(base, Path(folder), random, full)
         steps = audit.steps(moments, deep)
         for number, (what, step) in enumerate(steps):
