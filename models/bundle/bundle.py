@@ -138,7 +138,7 @@ class Bundle:
         StateError
             If its state is of another panel.
         """
-        engine = panel_engine(self.feature_set(), tuple(one.symbol for one in self.instruments()))
+        engine = panel_engine(self.feature_set(), tuple(str(one["symbol"]) for one in self.manifest.instruments))
         if engine is None:
             return None
         if STATE not in self._files:

@@ -32,7 +32,8 @@ class RowsAndMean:
 
 def distance(name: str, inputs: tuple, fit: RowsAndMean, values: str = "mean_close") -> Feature:
     node = Node(from_mean, (CLOSE, Fitted(values, 3, inputs, fit)))
-    return Feature(name, node, 1.0, "price", "close minus the mean close of the training bars", "tests")
+    meaning = "close minus the mean close of the training bars"
+    return Feature(name, node, 1.0, "price", meaning, "tests", depends_on=frozenset({"price"}))
 
 
 MEAN = distance("from_mean_close", (CLOSE,), RowsAndMean())

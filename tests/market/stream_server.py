@@ -59,7 +59,10 @@ class StreamServer:
 
     async def play(self, socket):
         self.paths.append(socket.request.path)
+        self.newest = socket  # lines go to the newest connection: an older one may be dead and not know it yet
         while self.place < len(self.lines):
+            if self.newest is not socket:
+                return
             if self.place in self.cuts:
                 self.cuts.remove(self.place)
                 for _ in range(self.lost):

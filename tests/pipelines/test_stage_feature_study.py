@@ -260,7 +260,7 @@ def test_two_features_are_not_clustered():
 def saved(tmp_path):
     def build(draft, progress):
         save_panel(draft, PANEL)
-        draft.json("panel", PanelFacts(("S0", "S1"), NAMES, "feed", {}, STEP))
+        draft.json("panel", PanelFacts(("S0", "S1"), NAMES, "feed", {}, STEP, 8))
 
     artefacts = Artefacts(tmp_path)
     return artefacts, artefacts.make(job("panel", "planted", (), build, ("numpy",)))
