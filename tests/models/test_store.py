@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import traceback
 from itertools import count
 from pathlib import Path
 
@@ -158,20 +159,25 @@ def test_a_change_that_did_not_reach_the_history_does_later(filled):
     assert [(record.change, record.person) for record in filled.history("btc")] == [(1, "ann"), (2, "bob"), (3, "cyd")]
 
 
-def promote_often(root, person, times):
-    store = ModelStore(root)
-    for number in range(times):
-        store.promote("btc", 1 + number % 3, "champion", PASSED, person)
+def promote_often(root, person, times, failed):
+    try:
+        store = ModelStore(root)
+        for number in range(times):
+            store.promote("btc", 1 + number % 3, "champion", PASSED, person)
+    except BaseException:
+        failed.write_text(traceback.format_exc())
+        raise
 
 
-def test_concurrent_promotions_are_serialised(filled):
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=promote_often, args=(filled.root, f"worker {n}", 8)) for n in range(3)]
+def test_concurrent_promotions_are_serialised(filled, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    failed = tmp_path / "failed"
+    workers = [context.Process(target=promote_often, args=(filled.root, f"worker {n}", 8, failed)) for n in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-        assert worker.exitcode == 0
+        assert worker.exitcode == 0, failed.read_text() if failed.exists() else "no word of it"
     changes = filled.history("btc")
     assert [record.change for record in changes] == list(range(1, 25))
     assert [record.previous for record in changes] == list(range(24))
