@@ -511,8 +511,9 @@ def worthless(seed: int, days: int = 365, strategies: int = 1_000) -> np.ndarray
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is said of the best of many worthless strategies: probabilities and p-values."""
+    """What is said of the best of many worthless strategies: the judgement, probabilities and p-values."""
 
+    judged: Deflated
     naive: float
     deflated: float
     overfitting: float
@@ -538,6 +539,7 @@ def selection(seed: int) -> Selection:
     verdict = deflated(returns[:, int(sharpes.argmax())], trials)
     counts = counts_of(stationary_indices(len(returns), 5.0, 400, np.random.default_rng(seed)))
     return Selection(
+        verdict,
         verdict.probabilistic or 0.0,
         verdict.deflated or 0.0,
         overfitting(returns, 10).probability,

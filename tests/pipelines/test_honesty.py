@@ -14,13 +14,18 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from scipy.stats import binom
 
+from pipelines.flows.laboratory import clustered
+from pipelines.gates import deflated_gate
 from pipelines.ledger.guard import summarise
 from pipelines.results import ENSEMBLE
 from pipelines.stages.judgement import deflated
+from tests.pipelines.factory import make_result
+from tests.pipelines.factory_laboratory import make_trials
 from tests.pipelines.honesty import (
     FULL_HEAD,
     HEAD,
@@ -177,8 +182,21 @@ def test_information_gain_approaches_the_optimum_as_data_grows():
     assert shares[-1] >= 0.95, said
 
 
+def passes_the_gate(judged):
+    """Whether promotion's gate passes a run whose laboratory judged its profit so."""
+    run = make_result(count=600)
+    laboratory = msgspec.structs.replace(run.laboratory, deflated=judged)
+    return deflated_gate(msgspec.structs.replace(run, laboratory=laboratory)).passed
+
+
+def test_the_gate_passes_what_is_far_beyond_the_luck_of_its_trials():
+    strong = np.random.default_rng(1).normal(0.004, 0.01, 365)
+    assert passes_the_gate(deflated(strong, make_trials(distinct=12, effective=4.5)))
+
+
 def test_the_best_of_a_thousand_worthless_strategies_passes_no_gate():
     found = [selection(seed) for seed in range(40)]
+    assert not any(passes_the_gate(one.judged) for one in found)
     table = np.array([[one.naive, one.deflated, one.overfitting, one.spa, one.stepdown] for one in found])
     naive, luck, overfit, spa, step = table.T
     print(
@@ -206,6 +224,9 @@ def test_the_ledger_counts_a_thousand_strategies(tmp_path):
     assert trials.verified
     assert (trials.distinct, trials.compared) == (1_000, 1_000)
     assert 500 < trials.effective < 1_000
+    assert not passes_the_gate(verdict)
+    as_the_flow_counts = summarise(ledger, f"t{best}", [SPAN], effective=clustered)
+    assert not passes_the_gate(deflated(returns[:, best], as_the_flow_counts))
     assert verdict.probabilistic >= 1 - SIZE
     assert verdict.deflated < 1 - SIZE
     assert verdict.by_all <= verdict.deflated
