@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.harness import Result, compare
-from benchmarks.laboratory_peers import SCRIPTS, Found, Peer, Task, beside
+from benchmarks.peer import SCRIPTS, Found, Peer, Task, beside
 from market.bar_builders.builder import BarBuilder, build_bars
 from market.bar_builders.spec import Adaptive, BarSpec, Measure
 from market.cusum import CusumSpec, cusum_events

@@ -1,6 +1,6 @@
 """Features beside talipp (incremental Python) and pandas-ta-classic (batch), each in an environment of its own.
 
-As `benchmarks.laboratory_peers`: ``python -m benchmarks.feature_peers`` installs what is missing first, ``python -m
+As `benchmarks.peer` says: ``python -m benchmarks.feature_peers`` installs what is missing first, ``python -m
 benchmarks`` takes the peers that are there, and one that cannot be installed or run is reported as absent. Indicators
 are those that both sides define alike. Before anything is timed their values are compared, from the bar on at which
 different seeds of exponential averages no longer show.
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.features import columns, replayed
-from benchmarks.harness import HEADER, Result, line
-from benchmarks.laboratory_peers import Found, Peer, Task, beside
+from benchmarks.harness import Result
+from benchmarks.peer import Found, Peer, Task, all_beside, print_table
 from features.conformance import plain_bars
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
@@ -80,22 +80,10 @@ def pandas_ta_classic() -> Peer:
 PEERS = (talipp, pandas_ta_classic)
 
 
-def run(build: bool = False) -> list[Result]:
+def run() -> list[Result]:
     """Every peer that is there, and a note on each."""
-    rows, notes = [], []
-    for make in PEERS:
-        found, said = beside(make(), build)
-        rows += found
-        notes += said
-    print("\n".join(f"  note: {one}" for one in notes))
-    return rows
-
-
-def main() -> None:
-    """Install what is missing, and print the table."""
-    rows = run(build=True)
-    print("\n".join([HEADER, *map(line, rows)]))
+    return all_beside(PEERS, build=False)
 
 
 if __name__ == "__main__":
-    main()
+    print_table(PEERS)

@@ -7,6 +7,8 @@ columns are int64 times (`as_times`); compiled code reads the matrices.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -92,3 +94,22 @@ def present_fields(bars: NDArray[np.void]) -> frozenset[str]:
     ['close', 'high', 'low', 'open', 'volume']
     """
     return frozenset(field for field in FIELDS if len(bars) and not np.isnan(bars[field]).any())
+
+
+def trimmed(bars: NDArray[np.void], fields: Iterable[str]) -> NDArray[np.void]:
+    """The bars from the first to the last that has all of some fields; none if no bar has.
+
+    Examples
+    --------
+    >>> bars = empty_bars(4)
+    >>> bars["funding_in"] = [np.nan, 60.0, np.nan, 30.0]
+    >>> len(trimmed(bars, ["funding_in"])), len(trimmed(bars, []))
+    (3, 4)
+    """
+    there = np.ones(len(bars), np.bool_)
+    for field in fields:
+        there &= ~np.isnan(bars[field])
+    if there.all():
+        return bars
+    rows = np.flatnonzero(there)
+    return bars[rows[0] : rows[-1] + 1] if len(rows) else bars[:0]

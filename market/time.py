@@ -11,6 +11,9 @@ SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+DAYS_PER_YEAR = 365.25
+YEAR = DAYS_PER_YEAR * DAY
+"""Of markets that never close, in nanoseconds."""
 UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from market.time import DAYS_PER_YEAR
 from models.statistics.bootstrap import Interval
 from models.statistics.capacity import ImpactModel, capacity
 from models.statistics.selection import haircut_sharpe
@@ -17,7 +18,6 @@ from pipelines.bets import Bets
 from pipelines.estimate import Estimate, Number
 from pipelines.results import ENSEMBLE, RunResult
 
-DAYS_PER_YEAR = 365.25
 CONFIDENCE = 0.95
 TARGET = 1.0
 """The annual Sharpe ratio that a strategy is asked for."""

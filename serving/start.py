@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from market.bars import PANEL_FIELDS, trimmed
 from market.lake import Lake, SeriesKey
 from market.time import format_interval, format_time, parse_time
 from models.bundle.bundle import Bundle
@@ -57,11 +58,15 @@ def load_bundle(model: ModelConfig, store: Path) -> Bundle:
 def read_stream(bundle: Bundle, config: ServeConfig, lake: Path | str) -> dict[str, NDArray[np.void]]:
     """Every instrument's bars behind the bundle's snapshot.
 
+    Bars at the ends that lack a field which the features read are left out, as in research: those before the first
+    funding, or behind the last one that is known.
+
     Raises
     ------
     NotReadyError
-        If an instrument has none.
+        If an instrument has none, or one inside lacks such a field.
     """
+    fields = bundle.feature_set().fields - frozenset(PANEL_FIELDS)
     interval = bundle.manifest.features.interval
     stop = None if config.source.stop is None else parse_time(config.source.stop)
     found = {}
@@ -74,8 +79,23 @@ def read_stream(bundle: Bundle, config: ServeConfig, lake: Path | str) -> dict[s
                 f"the lake has no {key.interval} bars of {one.symbol} ({config.source.venue}) behind "
                 f"{format_time(begin)}, where the model's data ended: import them with `bot4 data import`"
             )
-        found[one.symbol] = bars
+        found[one.symbol] = whole(trimmed(bars, fields), one.symbol, fields)
     return found
+
+
+def whole(bars: NDArray[np.void], symbol: str, fields: frozenset[str]) -> NDArray[np.void]:
+    """The bars, if there are any and all have every field; the loop would stop at the first that has not."""
+    if not len(bars):
+        raise NotReadyError(f"no bar of {symbol} behind the model's data has all of {', '.join(sorted(fields))}")
+    for field in sorted(fields):
+        missing = np.isnan(bars[field])
+        if missing.any():
+            first = format_time(int(bars["start"][int(np.argmax(missing))]))
+            raise NotReadyError(
+                f"{field}, which the model's features read, is missing in {int(missing.sum()):,} of {len(bars):,} bars "
+                f"of {symbol}, first at {first}: complete the lake, or stop before with source.stop"
+            )
+    return bars
 
 
 def trade_start(bundle: Bundle, config: ServeConfig) -> int:

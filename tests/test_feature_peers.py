@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import feature_peers
 from benchmarks.feature_peers import BATCH, LATE, PEERS, SHARED, in_percent, late
-from benchmarks.laboratory_peers import Peer, lock_of
+from benchmarks.peer import Peer, lock_of
 
 NAMES = ("talipp", "pandas-ta-classic")
 

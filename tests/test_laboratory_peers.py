@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import laboratory_peers
-from benchmarks.laboratory_peers import PEERS, Peer, Task, beside, close, equal, is_installed, last_words, lock_of
+from benchmarks import peer as mechanism
+from benchmarks.laboratory_peers import PEERS
+from benchmarks.peer import Peer, Task, beside, close, equal, is_installed, last_words, lock_of
 from benchmarks.peers.timing import joined
 
 NAMES = ("mlfinpy", "skfolio", "purgedcv", "fracdiff-modern")
@@ -23,12 +24,12 @@ serve(lambda data: {"sum": lambda: {"values": data["x"] + DIFFERENCE}})
 @pytest.fixture
 def peer(tmp_path, monkeypatch):
     """A peer whose interpreter is ours, whose script adds nothing, and whose lock is a file with one line."""
-    monkeypatch.setattr(laboratory_peers, "ENVIRONMENTS", tmp_path / "environments")
-    monkeypatch.setattr(laboratory_peers, "LOCKS", tmp_path)
-    monkeypatch.setattr(laboratory_peers, "ROOT", tmp_path)
+    monkeypatch.setattr(mechanism, "ENVIRONMENTS", tmp_path / "environments")
+    monkeypatch.setattr(mechanism, "LOCKS", tmp_path)
+    monkeypatch.setattr(mechanism, "ROOT", tmp_path)
     monkeypatch.setattr(Peer, "python", property(lambda self: sys.executable))
     monkeypatch.setattr(Peer, "script", property(lambda self: tmp_path / "script.py"))
-    monkeypatch.setenv("PYTHONPATH", str(laboratory_peers.SCRIPTS))
+    monkeypatch.setenv("PYTHONPATH", str(mechanism.SCRIPTS))
     (tmp_path / "some.txt").write_text("some==1\n")
     (tmp_path / "script.py").write_text(SCRIPT.replace("DIFFERENCE", "0"))
     x = np.arange(3.0)
@@ -42,8 +43,8 @@ def installs(monkeypatch, code=0, said=""):
     def fake(command, **options):
         return done if "--require-hashes" in command else run(command, **options)
 
-    monkeypatch.setattr(laboratory_peers.subprocess, "run", fake)
-    monkeypatch.setattr(laboratory_peers.venv, "create", lambda folder, **_: folder.mkdir(parents=True))
+    monkeypatch.setattr(mechanism.subprocess, "run", fake)
+    monkeypatch.setattr(mechanism.venv, "create", lambda folder, **_: folder.mkdir(parents=True))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -38,7 +38,7 @@ def golden_path(number: int) -> str:
 
 
 def record_panel(engine: PanelEngine, bars: Sequence[Bars]) -> PanelState:
-    """The state behind some bars, one array for each member, and their last steps; the engine is left there."""
+    """The state behind some bars, one array for each member, and their last steps; the engine forgets them."""
     engine.reset()
     engine.replay(bars)
     snapshot = engine.snapshot()

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from market.bars import PANEL_FIELDS, present_fields
+from market.bars import PANEL_FIELDS, present_fields, trimmed
 from market.instruments import Instrument
 from market.lake import Lake, SeriesKey
 from models.ensemble import Combination
@@ -21,7 +21,6 @@ from pipelines.stages.artefacts import Artefact, Artefacts, silent
 from pipelines.stages.backtest import backtest_job
 from pipelines.stages.data import DataFacts, describe, read_series, series_key
 from pipelines.stages.features import find_features
-from pipelines.stages.fields import trimmed
 from pipelines.stages.fit import Window, fit_job
 from pipelines.stages.fitted import window_panels
 from pipelines.stages.panel import load_panel, panel_job

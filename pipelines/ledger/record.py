@@ -178,7 +178,8 @@ def returns_by_day(time: NDArray[np.int64], equity: NDArray[np.float64], capital
         From a thinned curve a day's return runs between its last kept points.
     """
     from market.time import DAY
-    from pipelines.stages.performance import daily_returns, last_of_each
+    from pipelines.stages.performance import daily_returns
+    from pipelines.stages.redrawn import last_of_each
 
     if not len(time):
         return Returns((), ())

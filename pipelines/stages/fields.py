@@ -8,14 +8,14 @@ that is missing anywhere else turns off what reads it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.feature import Feature
-from market.bars import FIELDS
+from market.bars import FIELDS, trimmed
 from market.time import format_time
 
 LEAST_SHARE: Final = 0.99
@@ -57,17 +57,6 @@ def needs(feature: Feature, lacking: dict[str, str]) -> str:
     for field in sorted(feature.fields & lacking.keys()):
         by_reason.setdefault(lacking[field], []).append(field)
     return " and ".join(f"needs {', '.join(fields)}, {reason}" for reason, fields in by_reason.items())
-
-
-def trimmed(bars: Bars, fields: Iterable[str]) -> Bars:
-    """The bars from the first to the last that has all of some fields; none if no bar has."""
-    there = np.ones(len(bars), np.bool_)
-    for field in fields:
-        there &= ~np.isnan(bars[field])
-    if there.all():
-        return bars
-    rows = np.flatnonzero(there)
-    return bars[rows[0] : rows[-1] + 1] if len(rows) else bars[:0]
 
 
 def trim_all(symbols: Sequence[str], bars: Sequence[Bars], fields: frozenset[str]) -> list[Bars]:

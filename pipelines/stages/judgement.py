@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from market.time import DAYS_PER_YEAR
 from models.statistics.pbo import overfitting
 from models.statistics.resampling import counts_of, stationary_indices
 from models.statistics.sharpe import (
@@ -28,7 +29,7 @@ from pipelines.laboratory import Deflated, Laboratory, Overfitting, Paths, Regim
 from pipelines.ledger.summary import TrialSummary
 from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import Artefact
-from pipelines.stages.performance import DAYS_PER_YEAR, sharpe_estimates
+from pipelines.stages.performance import sharpe_estimates
 from pipelines.stages.redrawn import block_length
 from pipelines.stages.strategies import HELD
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from market.events import MONEY, Kind
 from market.instruments import Instrument
-from market.time import DAY
+from market.time import DAY, DAYS_PER_YEAR
 from models.statistics.sharpe import (
     drawdown,
     moments,
@@ -20,13 +20,11 @@ from models.statistics.sharpe import (
 )
 from models.statistics.strategy import share_interval
 from pipelines import results
-from pipelines.stages.redrawn import last_of_each as last_of_each
-from pipelines.stages.redrawn import ranges
+from pipelines.stages.redrawn import last_of_each, ranges
 from pipelines.stages.round_trips import bets
 from trading.backtest import Outcome
 from trading.trades import round_trips
 
-DAYS_PER_YEAR = 365.25
 LAGS = 5
 """Days of autocorrelation that the Sharpe ratio's error allows for."""
 SHARPE_METHOD = f"the normal approximation of Lo (2002) from daily returns, autocorrelated over up to {LAGS} days"

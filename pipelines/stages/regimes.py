@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from market.time import DAY
 from models.dataset import Panel, Series
 from models.statistics.bootstrap import Interval, TimeBlocks
 from models.statistics.evaluation import Outcomes, score_intervals
@@ -57,8 +58,7 @@ def market_codes(panel: Panel, codes: Sequence[Codes], days: NDArray[np.int64], 
 
     ``days``: each day's last moment, ns.
     """
-    length = 86_400_000_000_000
-    begin = (days - 1) // length * length
+    begin = (days - 1) // DAY * DAY
     found = np.full((len(codes), len(days)), np.nan)
     for number, (series, mine) in enumerate(zip(panel.series, codes, strict=True)):
         row = np.searchsorted(series.bars["end"], begin, side="right") - 1

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.events import MONEY
-from market.time import DAY
+from market.time import DAY, YEAR
 from models.statistics.bootstrap import percentiles
 from models.statistics.resampling import stationary_indices
 from pipelines.bets import Bets
 from pipelines.estimate import Estimate
 from pipelines.stages.redrawn import DRAWS, LEVEL, block_length, last_of_each
 
-YEAR = 365.25 * DAY
 FEWEST = 10
 """Fewer round trips say nothing about others."""
 
@@ -85,11 +84,15 @@ def market(bars: Sequence[NDArray[np.void]], instrument: Times) -> tuple[float |
 
 
 def _day(bars: NDArray[np.void]) -> tuple[float, float]:
-    """Standard deviation of daily log returns, and the median day's traded value; NaN where unknown."""
+    """Standard deviation of daily log returns, and the median day's traded value; NaN where unknown.
+
+    Bars without a traded value of their own are taken at their volume times their close.
+    """
     if not len(bars):
         return float("nan"), float("nan")
     last = last_of_each(bars["end"], DAY)
     if len(last) < 3:
         return float("nan"), float("nan")
-    value = np.add.reduceat(bars["quote_volume"], np.concatenate([[0], last[:-1] + 1]))
+    traded = np.where(np.isnan(bars["quote_volume"]), bars["volume"] * bars["close"], bars["quote_volume"])
+    value = np.add.reduceat(traded, np.concatenate([[0], last[:-1] + 1]))
     return float(np.diff(np.log(bars["close"][last])).std(ddof=1)), float(np.median(value))

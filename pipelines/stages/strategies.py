@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from market.bar_events import bar_events
 from market.events import MONEY
 from market.instruments import Instrument
+from market.time import DAY
 from models.bundle.manifest import Payoff
 from models.dataset import Panel
 from models.ensemble import Combination, compared_folds
@@ -25,7 +26,8 @@ from pipelines.stages.assemble import payoff
 from pipelines.stages.backtest import series_signals, started
 from pipelines.stages.fit import Window
 from pipelines.stages.panel import load_panel
-from pipelines.stages.performance import daily_returns, last_of_each
+from pipelines.stages.performance import daily_returns
+from pipelines.stages.redrawn import last_of_each
 from pipelines.stages.tape import merge
 from trading.backtest import Outcome, run
 from trading.config import ExchangeConfig
@@ -34,7 +36,6 @@ from trading.trades import round_trips
 Floats = NDArray[np.float64]
 Records = NDArray[np.void]
 STACKER = "stacker"
-DAY = 86_400_000_000_000
 HELD = "buy and hold"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.bars import mlfinpy
-from benchmarks.laboratory_peers import beside, is_installed
+from benchmarks.peer import beside, is_installed
 from market.trades.read import read_trades
 
 pytestmark = [

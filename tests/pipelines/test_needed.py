@@ -154,6 +154,9 @@ def test_round_trips_are_measured_as_written():
     series[1]["quote_volume"] = np.nan
     unknown = bets(trades, series[0]["end"], equity, series)
     assert (unknown.volatility, unknown.daily_volume) == (None, None)
+    series[1]["volume"] = 2e6 / series[1]["close"]
+    by_volume = bets(trades, series[0]["end"], equity, series)
+    assert by_volume.daily_volume == pytest.approx(found.daily_volume)
     assert bets(trades[:0], series[0]["end"], equity, series) is None
 
 

@@ -43,7 +43,7 @@ def walk(seed, count=TRAINED + LIVE):
     bars["close"], bars["open"] = close, np.r_[100.0, close[:-1]]
     bars["high"] = np.maximum(bars["open"], close) * 1.001
     bars["low"] = np.minimum(bars["open"], close) * 0.999
-    bars["volume"] = 1e6
+    bars["volume"], bars["trade_count"] = 1e6, random.poisson(50, count) + 1.0
     return bars
 
 
