@@ -41,6 +41,7 @@ def plain(one: Entry) -> dict[str, Any]:
         "unit": feature.unit,
         "source": feature.source,
         "scale": feature.scale,
+        "depends_on": sorted(feature.depends_on),
         "parameters": dict(feature.parameters),
         "warmup": feature.warmup,
         "memory": feature.memory,
@@ -65,6 +66,7 @@ def facts(one: Entry) -> list[tuple[str, str]]:
         ("unit", feature.unit),
         ("source", feature.source),
         ("scale", f"{feature.scale:g}: exact to 1e-9 of the larger of |value| and this"),
+        ("other units", other_units(feature)),
         ("parameters", parameters),
         ("warm-up", warmup(feature)),
         ("memory", memory(one)),
@@ -91,6 +93,13 @@ def wrapped(rows: Sequence[tuple[str, str]], width: int = 100) -> list[tuple[str
         for name, text in rows
         for number, line in enumerate(textwrap.wrap(text, width))
     ]
+
+
+def other_units(feature: Feature) -> str:
+    """What it does where prices or quantities are measured in other units, as it declares and conformance checks."""
+    if not feature.depends_on:
+        return "the same value whatever prices and quantities are measured in"
+    return f"another value where the unit of {' or '.join(sorted(feature.depends_on))} is another"
 
 
 def warmup(feature: Feature) -> str:
@@ -124,7 +133,7 @@ def disabled_by(one: Entry) -> list[str]:
     bar = [name for name in one.fields if name not in PANEL_FIELDS]
     reasons = []
     if bar:
-        reasons.append(f"bars that lack {' or '.join(bar)}, if only in one row")
+        reasons.append(f"bars that lack {' or '.join(bar)}, if only in one row between others that have it")
     if panel:
         reasons.append(f"no panel of other instruments (it fills {', '.join(panel)})")
     if one.fitted:

@@ -103,7 +103,7 @@ def check_stored_trades(lake: TradeLake, one: TradeInfo) -> bool:
     except LakeError as error:
         typer.echo(f"BAD      {error}")
         return True
-    typer.echo(f"{'BAD' if found else 'ok':<8} {one.key}: {one.rows:,} trades on {len(one.days)} days")
+    typer.echo(f"{'BAD' if found else 'ok':<8} {one.key}: {one.rows:,} trades, days: {len(one.days):,}")
     for finding in found:
         typer.echo(f"         error {finding.code}: {format_time(finding.time)}: {finding.message}")
     if gaps:

@@ -172,6 +172,10 @@ def test_what_else_disables_a_feature():
     assert "panel" in " ".join(panel)
     assert set(ENTRIES["cross_volume_rank"].fields) <= set(PANEL_FIELDS)
     assert "fit" in " ".join(fitted)
+    assert dict(facts(ENTRIES["rsi_14"]))["other units"].startswith("the same value")
+    assert dict(facts(ENTRIES["fractional_log_price_64"]))["other units"].startswith(
+        "another value where the unit of price"
+    )
     assert disabled_by(ENTRIES["hour_sin"]) == ["nothing: every bar has a time"]
     assert ("fitted hidden_markov_3", "18 numbers, on training bars only") in facts(ENTRIES["regime_calm_3"])
 
