@@ -27,7 +27,7 @@ UNCOMPILED=(
   tests/trading
 )
 rm -f .coverage .coverage.*
-$BIN/coverage run -m pytest -n 0 -m "not long"
+$BIN/coverage run -m pytest
 NUMBA_DISABLE_JIT=1 $BIN/coverage run -m pytest -n 0 -m "not long" "${UNCOMPILED[@]}"
 $BIN/coverage combine
 $BIN/coverage report
