@@ -45,3 +45,19 @@ class Estimate(msgspec.Struct, frozen=True):
     def below_zero(self) -> bool:
         """Whether the whole interval is below zero (an unknown one is not)."""
         return self.bounds is not None and self.bounds[1] < 0
+
+
+class Returned(msgspec.Struct, frozen=True, kw_only=True):
+    """What has a total return.
+
+    The interval says what the same days in other orders could have made (`pipelines.stages.redrawn`); it is None where
+    there is too little to tell, and in results of before it was kept.
+    """
+
+    total_return: Number
+    total_return_interval: tuple[float, float] | None = None
+
+    @property
+    def returned(self) -> Estimate:
+        """The total return with its interval, if that is known."""
+        return Estimate(self.total_return, *(self.total_return_interval or ()))

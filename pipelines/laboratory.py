@@ -9,23 +9,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.estimate import Estimate, Number
+from pipelines.estimate import Estimate, Number, Returned
 
 
-class Strategy(msgspec.Struct, frozen=True, eq=False):
+class Strategy(Returned, frozen=True, eq=False):
     """One predictor traded by the run's rules, after costs; ``returns`` are daily, shape (days,)."""
 
     name: str
-    total_return: Number
     sharpe: Estimate
     trades: int
     returns: NDArray[np.float64]
 
 
-class Path(msgspec.Struct, frozen=True):
+class Path(Returned, frozen=True):
     """One out-of-sample path through the whole history."""
 
-    total_return: Number
     sharpe: Estimate
     trades: int
 
@@ -91,16 +89,15 @@ class Snooping(msgspec.Struct, frozen=True):
     superior: tuple[str, ...]
 
 
-class Sensitivity(msgspec.Struct, frozen=True):
+class Sensitivity(Returned, frozen=True):
     """The same decisions in another world: costs times ``costs``, latency ``latency_ms``."""
 
     costs: float
     latency_ms: float
-    total_return: Number
     sharpe: Estimate
 
 
-class Regime(msgspec.Struct, frozen=True):
+class Regime(Returned, frozen=True):
     """Predictions and trading in one state of the market; thresholds are those of the training data."""
 
     kind: str
@@ -111,7 +108,6 @@ class Regime(msgspec.Struct, frozen=True):
     auc: Estimate
     days: int
     sharpe: Estimate
-    total_return: Number
 
 
 class Laboratory(msgspec.Struct, frozen=True, eq=False, kw_only=True):

@@ -18,6 +18,7 @@ from pipelines.audit.findings import Audit
 from pipelines.bets import Bets
 from pipelines.estimate import Estimate as Estimate
 from pipelines.estimate import Number as Number
+from pipelines.estimate import Returned
 from pipelines.estimate import is_known as is_known
 from pipelines.feature_study import FeatureStudy
 from pipelines.importances import ImportanceStudy
@@ -195,19 +196,17 @@ class Curve(msgspec.Struct, frozen=True, eq=False):
     equity: NDArray[np.float64]
 
 
-class Performance(msgspec.Struct, frozen=True):
+class Performance(Returned, frozen=True):
     """A strategy's summary. ``sharpe`` is per period of the returns (a day), ``sharpe_annual`` per year of it.
 
     ``probabilistic_sharpe`` is the probability that the true Sharpe ratio is above zero (Bailey and López de
     Prado 2012), before anything that was tried is counted: see `pipelines.laboratory.Deflated`.
     Fees and slippage are in the ledger asset; turnover is traded value over mean equity.
 
-    ``total_return_interval`` and ``max_drawdown_interval`` say what the same days in other orders could have made
-    (`pipelines.stages.redrawn`); ``hit_ratio_interval`` is Wilson's, as if round trips were independent. None where
-    there is too little to tell, and in results of before they were kept; so is ``bets``.
+    ``max_drawdown_interval`` is of the same kind as the return's; ``hit_ratio_interval`` is Wilson's, as if round trips
+    were independent. None where there is too little to tell, and in results of before they were kept; so is ``bets``.
     """
 
-    total_return: Number
     sharpe: Estimate
     sharpe_annual: Estimate
     periods_per_year: float
@@ -219,7 +218,6 @@ class Performance(msgspec.Struct, frozen=True):
     turnover: Number
     fees: Number
     slippage: Number
-    total_return_interval: tuple[float, float] | None = None
     max_drawdown_interval: tuple[float, float] | None = None
     hit_ratio_interval: tuple[float, float] | None = None
     bets: Bets | None = None
@@ -227,22 +225,26 @@ class Performance(msgspec.Struct, frozen=True):
     @property
     def estimates(self) -> dict[str, Estimate]:
         """Total return, greatest drawdown and hit ratio, each with its interval if that is known."""
-        found = (
-            ("total_return", self.total_return, self.total_return_interval),
-            ("max_drawdown", self.max_drawdown, self.max_drawdown_interval),
-            ("hit_ratio", self.hit_ratio, self.hit_ratio_interval),
-        )
-        return {name: Estimate(value, *(between or ())) for name, value, between in found}
+        return {
+            "total_return": self.returned,
+            "max_drawdown": Estimate(self.max_drawdown, *(self.max_drawdown_interval or ())),
+            "hit_ratio": Estimate(self.hit_ratio, *(self.hit_ratio_interval or ())),
+        }
 
 
-class Reference(msgspec.Struct, frozen=True, eq=False):
+class Reference(Returned, frozen=True, eq=False):
     """Buying and holding over the same stretch, without costs: one instrument, or `EQUAL_PARTS`."""
 
     name: str
     curve: Curve
-    total_return: Number
     sharpe_annual: Estimate
     max_drawdown: Number
+    max_drawdown_interval: tuple[float, float] | None = None
+
+    @property
+    def fallen(self) -> Estimate:
+        """The greatest drawdown with its interval, if that is known."""
+        return Estimate(self.max_drawdown, *(self.max_drawdown_interval or ()))
 
 
 class Backtest(msgspec.Struct, frozen=True, eq=False):

@@ -99,6 +99,18 @@ def interval(estimate: Estimate, digits: int = 4, signed: bool = False) -> str:
     return f"{number(estimate.value, digits, signed)} [{low}, {high}]"
 
 
+def percent_between(estimate: Estimate, digits: int = 1, signed: bool = False) -> str:
+    """A ratio as a percentage, with its interval if it is known.
+
+    Examples
+    --------
+    >>> percent_between(Estimate(0.5, 0.25, 0.75), 0), percent_between(Estimate(-0.5))
+    ('50 % [25 %, 75 %]', '−50.0 %')
+    """
+    value, bounds = percent(estimate.value, digits, signed), estimate.bounds
+    return value if bounds is None else f"{value} [{', '.join(percent(one, digits, signed) for one in bounds)}]"
+
+
 def day(nanoseconds: int) -> str:
     """The date of a time."""
     return format_time(nanoseconds)[:10]
@@ -155,9 +167,10 @@ def _profit_sentence(result: RunResult) -> str:
     if result.backtest is None:
         return "There is no out-of-sample backtest in this run, so nothing is claimed about profit."
     net, gross = result.backtest.net_performance, result.backtest.gross_performance
+    after, before = (percent_between(one.returned, signed=True) for one in (net, gross))
     text = (
-        f"Out of sample ({period(result.backtest.stretch)}) and after costs the strategy returned "
-        f"{percent(net.total_return, signed=True)} ({percent(gross.total_return, signed=True)} before costs) over "
+        f"Out of sample ({period(result.backtest.stretch)}) and after costs the strategy returned {after} "
+        f"({before} before costs) over "
         f"{net.trades:,} trades, with an annual Sharpe ratio of {interval(net.sharpe_annual, 2, signed=True)}"
     )
     if net.trades == 0:
@@ -173,7 +186,7 @@ def _hold_sentence(result: RunResult) -> str:
     references = result.backtest.references if result.backtest else ()
     if not references:
         return ""
-    texts = [f"{one.name} {percent(one.total_return, signed=True)}" for one in references]
+    texts = [f"{one.name} {percent_between(one.returned, 0, signed=True)}" for one in references]
     return f"Buying and holding over the same stretch, without costs, returned: {'; '.join(texts)}."
 
 
@@ -309,7 +322,7 @@ def _paper_sentence(result: RunResult) -> str:
     if result.paper is None:
         return ""
     rows = ", ".join(f"{part.equal:,} of {part.rows:,} {part.what}" for part in result.paper.parity)
-    returned = percent(result.paper.backtest.net_performance.total_return, signed=True)
+    returned = percent_between(result.paper.backtest.net_performance.returned, signed=True)
     stretch = period(result.paper.backtest.stretch)
     text = f"On the untouched last stretch ({stretch}) the live loop returned {returned} on paper, after costs,"
     if result.paper.identical:

@@ -35,6 +35,13 @@ def sharpe_cell(estimate: Estimate) -> Row:
     return {"value": number(estimate.value, 2, signed=True), "interval": f"{low} to {high}"}
 
 
+def return_cell(estimate: Estimate) -> Row:
+    """A total return with its interval beneath, if that is known."""
+    low, high = (percent(bound, 1, signed=True) for bound in (estimate.low, estimate.high))
+    between = f"{low} to {high}" if estimate.bounds else ""
+    return {"value": percent(estimate.value, 1, signed=True), "interval": between}
+
+
 def probability(value: Number) -> str:
     """A p-value for reading: never rounded to nothing.
 
@@ -102,7 +109,7 @@ def strategy_rows(strategies: tuple[Strategy, ...]) -> list[Row]:
         {
             "name": one.name,
             "main": one.name == ENSEMBLE,
-            "return": percent(one.total_return, 2, signed=True),
+            "return": return_cell(one.returned),
             "sharpe": sharpe_cell(one.sharpe),
             "trades": f"{one.trades:,}",
             "active": f"{active_days(one.returns):,} of {len(one.returns):,}",
@@ -117,7 +124,7 @@ def path_rows(paths: Paths | None) -> list[Row]:
     return [
         {
             "number": place,
-            "return": percent(one.total_return, 2, signed=True),
+            "return": return_cell(one.returned),
             "sharpe": sharpe_cell(one.sharpe),
             "trades": f"{one.trades:,}",
             "gain": number(gain, 5, signed=True),
@@ -188,7 +195,7 @@ def sensitivity_rows(worlds: tuple[Sensitivity, ...]) -> list[Row]:
         {
             "costs": f"{one.costs:g} ×",
             "latency": latency_text(one.latency_ms),
-            "return": percent(one.total_return, 2, signed=True),
+            "return": return_cell(one.returned),
             "sharpe": sharpe_cell(one.sharpe),
         }
         for one in worlds
@@ -215,7 +222,7 @@ def regime_rows(laboratory: Laboratory) -> list[Row]:
             },
             "days": f"{one.days:,}",
             "few": one.days < FEW_DAYS,
-            "return": percent(one.total_return, 2, signed=True),
+            "return": return_cell(one.returned),
             "sharpe": sharpe_cell(one.sharpe),
         }
         for one in laboratory.regimes

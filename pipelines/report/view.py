@@ -25,6 +25,7 @@ from pipelines.verdict import (
     laboratory_deflated,
     number,
     percent,
+    percent_between,
     period,
     verdict,
 )
@@ -129,18 +130,6 @@ def fold_rows(folds: tuple[Fold, ...]) -> list[Row]:
     ]
 
 
-def percent_between(estimate: Estimate, digits: int = 1, signed: bool = False) -> str:
-    """A ratio as a percentage, with its interval if it is known.
-
-    Examples
-    --------
-    >>> percent_between(Estimate(0.5, 0.25, 0.75), 0), percent_between(Estimate(-0.5))
-    ('50 % [25 %, 75 %]', '−50.0 %')
-    """
-    value, bounds = percent(estimate.value, digits, signed), estimate.bounds
-    return value if bounds is None else f"{value} [{', '.join(percent(one, digits, signed) for one in bounds)}]"
-
-
 def performance_rows(backtest: Backtest) -> list[tuple[str, str, str]]:
     """Name, net and before-costs value of every line of a strategy's summary."""
     net, gross = (_performance(one, backtest) for one in (backtest.net_performance, backtest.gross_performance))
@@ -180,9 +169,9 @@ def reference_rows(backtest: Backtest) -> list[Row]:
     return [
         {
             "name": one.name,
-            "return": percent(one.total_return, 2, signed=True),
+            "return": percent_between(one.returned, 1, signed=True),
             "sharpe": interval(one.sharpe_annual, 2, signed=True),
-            "drawdown": percent(one.max_drawdown, 2),
+            "drawdown": percent_between(one.fallen, 1),
         }
         for one in backtest.references
     ]
@@ -202,10 +191,13 @@ def tiles(result: RunResult) -> list[tuple[str, str, str]]:
         text = f"out of sample, {period(result.backtest.stretch)}, after costs{_return_range(net, level)}"
         found.append(("Net return", percent(net.total_return, signed=True), text))
     if result.paper is not None:
-        returned = percent(result.paper.backtest.net_performance.total_return, signed=True)
+        net = result.paper.backtest.net_performance
+        returned = percent(net.total_return, signed=True)
         text = "equal to research in every byte" if result.paper.identical else "NOT equal to research"
         stretch = period(result.paper.backtest.stretch)
-        found.append(("Paper return", returned, f"untouched stretch, {stretch}, after costs; {text}"))
+        found.append(
+            ("Paper return", returned, f"untouched stretch, {stretch}, after costs{_return_range(net, level)}; {text}")
+        )
     return found
 
 

@@ -30,7 +30,7 @@ from pipelines.ledger.summary import TrialSummary
 from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import Artefact
 from pipelines.stages.performance import sharpe_estimates
-from pipelines.stages.redrawn import block_length
+from pipelines.stages.redrawn import block_length, returned
 from pipelines.stages.strategies import HELD
 
 Floats = NDArray[np.float64]
@@ -40,18 +40,16 @@ ALIKE = 0.95
 """Correlation of daily returns above which two trials are one strategy."""
 
 
-def total(returns: Floats) -> float:
-    """The return over all days."""
-    return float(np.prod(1.0 + returns) - 1.0)
-
-
 def load_strategies(artefact: Artefact) -> tuple[Strategy, ...]:
     """Every predictor's trading, from the strategies stage."""
     about = artefact.json("strategies")
     found = []
     for number, name in enumerate(about["names"]):
         returns = artefact.array(f"returns-{number}")
-        found.append(Strategy(name, total(returns), sharpe_estimates(returns)[1], about["trades"][name], returns))
+        total, sharpe, trades = returned(returns), sharpe_estimates(returns)[1], about["trades"][name]
+        found.append(
+            Strategy(name, sharpe, trades, returns, total_return=total.value, total_return_interval=total.bounds)
+        )
     return tuple(found)
 
 
@@ -60,7 +58,8 @@ def load_sensitivities(artefact: Artefact) -> tuple[Sensitivity, ...]:
     found = []
     for number, (costs, latency) in enumerate(artefact.json("strategies")["worlds"]):
         returns = artefact.array(f"world-{number}")
-        found.append(Sensitivity(costs, latency, total(returns), sharpe_estimates(returns)[1]))
+        total, sharpe = returned(returns), sharpe_estimates(returns)[1]
+        found.append(Sensitivity(costs, latency, sharpe, total_return=total.value, total_return_interval=total.bounds))
     return tuple(found)
 
 

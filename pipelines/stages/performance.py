@@ -110,8 +110,16 @@ def hit_interval(hits: int, count: int) -> tuple[float, float] | None:
 def held(name: str, time: Times, wealth: Floats) -> results.Reference:
     """Buying at the beginning and holding."""
     _, annual = sharpe_estimates(daily_returns(time, wealth, float(wealth[0])))
-    worst = float(drawdown(wealth).max())
-    return results.Reference(name, thinned(time, wealth), float(wealth[-1] / wealth[0] - 1.0), annual, worst)
+    between = ranges(time, wealth, float(wealth[0]))
+    return results.Reference(
+        name,
+        thinned(time, wealth),
+        annual,
+        max_drawdown=float(drawdown(wealth).max()),
+        max_drawdown_interval=between.max_drawdown,
+        total_return=float(wealth[-1] / wealth[0] - 1.0),
+        total_return_interval=between.total_return,
+    )
 
 
 def references(

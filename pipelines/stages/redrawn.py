@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from market.time import DAY
 from models.statistics.bootstrap import percentiles
 from models.statistics.resampling import stationary_indices
+from pipelines.estimate import Estimate
 
 BLOCK_DAYS = 10.0
 """Mean length of the stationary bootstrap's blocks: long against the labels and against a week."""
@@ -111,6 +112,39 @@ def by_day(time: Times, equity: Floats, capital: float) -> Days:
     )
 
 
+def orders(days: int) -> Times:
+    """The orders in which a stretch's days are drawn, shape (draws, days): the same for curves of as many days."""
+    return stationary_indices(days, block_length(days), DRAWS, np.random.default_rng(0))
+
+
+def returned(returns: Floats) -> Estimate:
+    """The total return of some days, with the interval of the same days in other orders.
+
+    The interval is that of `ranges` for a curve of these days; for none, or fewer than `FEWEST_DAYS`, it is unknown, as
+    it is for a strategy that never traded or lost everything.
+
+    Parameters
+    ----------
+    returns
+        Simple daily returns, shape (days,).
+
+    Examples
+    --------
+    >>> returned(np.array([0.1, -0.5]))
+    Estimate(value=-0.44999999999999996, low=None, high=None)
+    >>> found = returned(np.tile([0.01, -0.01], 50))
+    >>> found.low < found.value < found.high
+    True
+    """
+    if not len(returns):
+        return Estimate(None)
+    value = float(np.prod(1.0 + returns) - 1.0)
+    if len(returns) < FEWEST_DAYS or not (returns > -1.0).all() or not returns.any():
+        return Estimate(value)
+    growth = np.log1p(returns)
+    return Estimate(value, *percentiles(np.expm1(growth[orders(len(growth))].sum(axis=1)), LEVEL))
+
+
 @dataclass(frozen=True, slots=True)
 class Ranges:
     """Where 95 % of the draws lie; None where there is too little to draw from."""
@@ -135,5 +169,5 @@ def ranges(time: Times, equity: Floats, capital: float) -> Ranges:
     count = len(days.growth)
     if count < FEWEST_DAYS:
         return Ranges()
-    order = stationary_indices(count, block_length(count), DRAWS, np.random.default_rng(0))
+    order = orders(count)
     return Ranges(percentiles(days.total_return(order), LEVEL), percentiles(days.max_drawdown(order), LEVEL))

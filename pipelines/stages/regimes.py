@@ -18,6 +18,7 @@ from models.statistics.evaluation import Outcomes, score_intervals
 from pipelines.laboratory import Regime
 from pipelines.results import Estimate
 from pipelines.stages.performance import sharpe_estimates
+from pipelines.stages.redrawn import returned
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -103,6 +104,7 @@ def regimes(
         for code, name in enumerate(names):
             gain, auc = _scores(outcomes, probability, blocks, at == code)
             daily = returns[market == code]
+            total = returned(daily)
             found.append(
                 Regime(
                     kind,
@@ -113,7 +115,8 @@ def regimes(
                     auc,
                     len(daily),
                     sharpe_estimates(daily)[1],
-                    float(np.prod(1.0 + daily) - 1.0) if len(daily) else None,
+                    total_return=total.value,
+                    total_return_interval=total.bounds,
                 )
             )
     return tuple(found)

@@ -5,17 +5,27 @@ from __future__ import annotations
 from statistics import median
 
 from pipelines.laboratory import Laboratory
+from pipelines.needed import needed
+from pipelines.report.needed import needed_rows
 from pipelines.results import Estimate, Number, RunResult
 from pipelines.stages.judgement import PREDICTORS
 from pipelines.tracking.content import Metrics, Table, known, metric_name, table
 from pipelines.verdict import path_sharpes, verdict
 
 TRIALS = "trials"
+RETURN = ("total_return", "return_low", "return_high")
+SHARPE = ("sharpe_annual", "low", "high")
+"""Columns of an estimate: its value and its interval."""
 
 
 def estimated(name: str, found: Estimate) -> dict[str, Number]:
     """A value with its interval, as ``name``, ``name/low`` and ``name/high``."""
     return {name: found.value, f"{name}/low": found.low, f"{name}/high": found.high}
+
+
+def with_bounds(found: Estimate) -> tuple[Number, Number, Number]:
+    """A value with its interval, for a table's columns."""
+    return found.value, found.low, found.high
 
 
 def trial_metrics(result: RunResult) -> Metrics:
@@ -55,9 +65,27 @@ def laboratory_metrics(result: RunResult) -> Metrics:
             metric_name("lab", f"singled_out_{test.benchmark}"): float(len(test.superior)),
         }
     for strategy in found.strategies:
-        values[metric_name("lab", "strategy", strategy.name, "total_return")] = strategy.total_return
+        values |= estimated(metric_name("lab", "strategy", strategy.name, "total_return"), strategy.returned)
         values |= estimated(metric_name("lab", "strategy", strategy.name, "sharpe_annual"), strategy.sharpe)
-    return known(values | path_values(found))
+    return known(values | path_values(found) | needed_values(result))
+
+
+def needed_values(result: RunResult) -> dict[str, Number]:
+    """``lab/needed/…``: how long a record must be, what the count of trials leaves of the ratio, how much money fits.
+
+    Days are left out where no record is long enough; capacity is in the ledger asset.
+    """
+    found = needed(result)
+    if found is None:
+        return {}
+    return {
+        "lab/needed/days_above_zero": found.record_zero,
+        "lab/needed/days_above_luck": found.record_luck,
+        "lab/needed/haircut_sharpe_annual": found.haircut_sharpe,
+        "lab/needed/haircut_p_value": found.haircut_p_value,
+        **estimated("lab/needed/strategy_risk", found.risk),
+        **estimated("lab/needed/capacity", found.capacity),
+    }
 
 
 def path_values(found: Laboratory) -> dict[str, Number]:
@@ -88,7 +116,7 @@ def laboratory_tags(result: RunResult) -> dict[str, str]:
 def laboratory_tables(result: RunResult) -> dict[str, Table]:
     """Every table of the laboratory by name; none is empty."""
     found = result.laboratory
-    tables = {TRIALS: trial_table(result)}
+    tables = {TRIALS: trial_table(result), "needed": needed_table(result)}
     if found is not None:
         tables |= {
             "strategies": strategy_table(found),
@@ -109,23 +137,26 @@ def trial_table(result: RunResult) -> Table:
     ])  # fmt: skip
 
 
+def needed_table(result: RunResult) -> Table:
+    """How much is needed and how much fits, as the report says it."""
+    rows = [(row["name"], row["value"], row["meaning"]) for row in needed_rows(result)]
+    return table(("question", "answer", "meaning"), rows)
+
+
 def strategy_table(found: Laboratory) -> Table:
     """One row a predictor traded."""
-    rows = [
-        (one.name, one.total_return, one.sharpe.value, one.sharpe.low, one.sharpe.high, one.trades)
-        for one in found.strategies
-    ]
-    return table(("predictor", "total_return", "sharpe_annual", "low", "high", "trades"), rows)
+    rows = [(one.name, *with_bounds(one.returned), *with_bounds(one.sharpe), one.trades) for one in found.strategies]
+    return table(("predictor", *RETURN, *SHARPE, "trades"), rows)
 
 
 def path_table(found: Laboratory) -> Table:
     """One row a combinatorial path."""
     paths = zip(found.paths.paths, found.paths.information_gain, strict=True) if found.paths else ()
     rows = [
-        (number, one.total_return, one.sharpe.value, one.sharpe.low, one.sharpe.high, one.trades, gain)
+        (number, *with_bounds(one.returned), *with_bounds(one.sharpe), one.trades, gain)
         for number, (one, gain) in enumerate(paths, start=1)
     ]
-    return table(("path", "total_return", "sharpe_annual", "low", "high", "trades", "information_gain"), rows)
+    return table(("path", *RETURN, *SHARPE, "trades", "information_gain"), rows)
 
 
 def overfitting_table(found: Laboratory) -> Table:
@@ -149,10 +180,9 @@ def snooping_table(found: Laboratory) -> Table:
 def sensitivity_table(found: Laboratory) -> Table:
     """One row a world of costs and latency."""
     rows = [
-        (one.costs, one.latency_ms, one.total_return, one.sharpe.value, one.sharpe.low, one.sharpe.high)
-        for one in found.sensitivities
+        (one.costs, one.latency_ms, *with_bounds(one.returned), *with_bounds(one.sharpe)) for one in found.sensitivities
     ]
-    return table(("costs", "latency_ms", "total_return", "sharpe_annual", "low", "high"), rows)
+    return table(("costs", "latency_ms", *RETURN, *SHARPE), rows)
 
 
 def regime_table(found: Laboratory) -> Table:
@@ -164,6 +194,7 @@ def regime_table(found: Laboratory) -> Table:
             ("information_gain", one.information_gain),
             ("auc", one.auc),
             ("sharpe_annual", one.sharpe),
+            ("total_return", one.returned),
         )
     ]
     names = ("kind", "regime", "decisions", "effective", "days", "measure", "value", "low", "high")

@@ -143,7 +143,15 @@ def backtest(random, begin, count, drift):
     def hold(name, spread):
         returns = random.normal(0.0, spread, count)
         done = performance(returns, 1)
-        return Reference(name, curve(returns), done.total_return, done.sharpe_annual, done.max_drawdown)
+        return Reference(
+            name,
+            curve(returns),
+            done.sharpe_annual,
+            done.max_drawdown,
+            done.max_drawdown_interval,
+            total_return=done.total_return,
+            total_return_interval=done.total_return_interval,
+        )
 
     references = (*(hold(symbol, 0.004) for symbol in SYMBOLS), hold(EQUAL_PARTS, 0.003))
     net_performance, gross_performance = performance(net, 412, 5_120.25, 1_033.5), performance(gross, 412)

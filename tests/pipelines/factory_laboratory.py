@@ -11,8 +11,9 @@ from pipelines.ledger.chain import Head
 from pipelines.ledger.summary import TrialSummary
 from pipelines.ledger.trial import Stretch
 from pipelines.results import Estimate
-from pipelines.stages.judgement import PREDICTORS, TRIALS, deflated, judged_overfitting, snooping, total
+from pipelines.stages.judgement import PREDICTORS, TRIALS, deflated, judged_overfitting, snooping
 from pipelines.stages.performance import sharpe_estimates
+from pipelines.stages.redrawn import returned
 
 NAMES = ("lstm", "lightgbm", "xgboost", "linear", "stacker", "ensemble")
 
@@ -34,13 +35,17 @@ def make_trials(symbols=("FAKE1USDT",), begin=0, end=100 * DAY, distinct=12, eff
     )
 
 
+def total(found):
+    return {"total_return": found.value, "total_return_interval": found.bounds}
+
+
 def make_laboratory(random, trials, begin, days=120, drift=0.0):
     """Strategies that share most of their luck; the ensemble has the chosen drift per day."""
     shared = random.normal(0, 0.01, days)
     returns = {name: 0.7 * shared + random.normal(0, 0.006, days) for name in NAMES}
     returns["ensemble"] = returns["ensemble"] + drift
     strategies = tuple(
-        Strategy(name, total(values), sharpe_estimates(values)[1], 30 + number, values)
+        Strategy(name, sharpe_estimates(values)[1], 30 + number, values, **total(returned(values)))
         for number, (name, values) in enumerate(returns.items())
     )
     table = np.column_stack(list(returns.values()))
@@ -49,12 +54,18 @@ def make_laboratory(random, trials, begin, days=120, drift=0.0):
     def estimate(value, width):
         return Estimate(value, value - width, value + width)
 
+    def around(value, width):
+        return total(estimate(value, width))
+
     return Laboratory(
         strategies=strategies,
         days=begin + DAY * np.arange(1, days + 1),
         paths=Paths(
             6, 2, 15, ("lightgbm", "xgboost", "linear"),
-            tuple(Path(0.1 * s, estimate(s, 1.5), 900 + n) for n, s in enumerate((-0.4, 0.1, 0.3, 1.2, 1.6))),
+            tuple(
+                Path(estimate(s, 1.5), 900 + n, **around(0.1 * s, 0.1))
+                for n, s in enumerate((-0.4, 0.1, 0.3, 1.2, 1.6))
+            ),
             (0.004, 0.005, 0.006, 0.008, 0.009),
         ),
         overfitting=tuple(
@@ -64,11 +75,20 @@ def make_laboratory(random, trials, begin, days=120, drift=0.0):
         deflated=deflated(returns["ensemble"], trials),
         snooping=tuple(snooping(strategies, held, LaboratoryConfig(draws=200), 1)),
         sensitivities=tuple(
-            [Sensitivity(c, 50.0, 0.03 - 0.02 * c, estimate(1.0 - 0.7 * c, 1.8)) for c in (0.0, 0.5, 1.0, 2.0, 3.0)]
-            + [Sensitivity(1.0, ms, 0.01 - ms / 6e6, estimate(0.3 - ms / 2e5, 1.8)) for ms in (0.0, 1e3, 1e4, 6e4)]
+            [
+                Sensitivity(c, 50.0, estimate(1.0 - 0.7 * c, 1.8), **around(0.03 - 0.02 * c, 0.05))
+                for c in (0.0, 0.5, 1.0, 2.0, 3.0)
+            ]
+            + [
+                Sensitivity(1.0, ms, estimate(0.3 - ms / 2e5, 1.8), **around(0.01 - ms / 6e6, 0.05))
+                for ms in (0.0, 1e3, 1e4, 6e4)
+            ]
         ),
         regimes=tuple(
-            Regime(kind, name, 900, 60.0, estimate(gain, 0.004), estimate(0.51, 0.03), 40, estimate(1.0, 2.5), 0.01)
+            Regime(
+                kind, name, 900, 60.0, estimate(gain, 0.004), estimate(0.51, 0.03), 40, estimate(1.0, 2.5),
+                **around(0.01, 0.03),
+            )
             for kind, names in (
                 ("volatility", ("calm", "usual", "turbulent")),
                 ("trend", ("falling", "sideways", "rising")),

@@ -78,7 +78,7 @@ def test_list_and_check_show_what_lies_on_no_grid(workspace):
     assert done.exit_code == 0, done.output
     assert f"ok       binance BTCUSDT dollar-1000 bars: {len(bars)} bars, on no grid: gaps are not" in done.output
     assert "ok       other X 15m bars: 8 bars\n         warning gap: row 4" in done.output
-    assert "ok       binance BTCUSDT irregular trades: 1,500 trades on 1 days" in done.output
+    assert "ok       binance BTCUSDT irregular trades: 1,500 trades, days: 1" in done.output
     assert "3 of 3 series of" in done.output
 
 

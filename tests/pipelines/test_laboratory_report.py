@@ -14,8 +14,10 @@ from pipelines.figures.sensitivity import by_costs, by_latency, sensitivity_figu
 from pipelines.figures.style import VERMILION
 from pipelines.laboratory import Snooping
 from pipelines.report.laboratory import laboratory_lines, laboratory_view, snooping_rows
+from pipelines.report.view import reference_rows
 from pipelines.report.write import render
 from pipelines.results import Estimate
+from pipelines.verdict import percent, percent_between, verdict
 from tests.pipelines.factory import make_result
 
 RESULT = make_result()
@@ -49,6 +51,25 @@ def test_every_part_is_in_the_section(text):
         assert f"{one.sharpe.value:+.2f}".replace("-", "−") in text
     for one in LAB.regimes:
         assert f"{one.kind}: {one.name}" in text
+    every = (*LAB.strategies, *LAB.paths.paths, *LAB.sensitivities, *LAB.regimes)
+    for low, high in (one.returned.bounds for one in every):
+        assert f"{percent(low, 1, signed=True)} to {percent(high, 1, signed=True)}" in text
+
+
+def test_holding_has_intervals_too():
+    for one, row in zip(RESULT.backtest.references, reference_rows(RESULT.backtest), strict=True):
+        low, high = one.returned.bounds
+        assert row["return"].endswith(f"[{percent(low, 1, signed=True)}, {percent(high, 1, signed=True)}]")
+        assert row["drawdown"].endswith("%]")
+    said = " ".join(verdict(RESULT).sentences)
+    for one in (RESULT.backtest.references[0], RESULT.backtest.net_performance, RESULT.paper.backtest.net_performance):
+        digits = 0 if one is RESULT.backtest.references[0] else 1
+        assert percent_between(one.returned, digits, signed=True) in said
+
+
+def test_a_return_whose_interval_is_unknown_stands_alone():
+    bare = with_laboratory(strategies=(msgspec.structs.replace(LAB.strategies[0], total_return_interval=None),))
+    assert laboratory_view(bare)["strategies"][0]["return"]["interval"] == ""
 
 
 def test_a_broken_ledger_is_shouted_everywhere():

@@ -31,7 +31,7 @@ YEAR = 365.25**0.5
 
 
 def traded(returns, result=RESULT, **changes):
-    one = Strategy("ensemble", 0.0, Estimate(None), 9, np.asarray(returns))
+    one = Strategy("ensemble", Estimate(None), 9, np.asarray(returns), total_return=0.0)
     lab = msgspec.structs.replace(result.laboratory, strategies=(one,))
     return msgspec.structs.replace(result, laboratory=lab, **changes)
 

@@ -72,12 +72,15 @@ def test_results_of_before_a_field_was_added_still_load(tmp_path):
         one["net_performance"]["deflated_sharpe"] = 0.5
         for name in ("total_return_interval", "max_drawdown_interval", "hit_ratio_interval", "bets"):
             del one["net_performance"][name]
+        for reference in one["references"]:
+            del reference["total_return_interval"], reference["max_drawdown_interval"]
     (tmp_path / RESULT_FILE).write_text(json.dumps(document))
     loaded = RunResult.load(tmp_path)
     assert (loaded.folds[0].purged, loaded.learning_curves[0].first, loaded.backtest.capital) == (None, 1, None)
     assert len(loaded.reliability[0].histogram) == 0
     assert loaded.laboratory is loaded.feature_study is None
     assert loaded.backtest.net_performance.estimates["max_drawdown"].bounds is None
+    assert loaded.backtest.references[0].returned.bounds is loaded.backtest.references[0].fallen.bounds is None
     assert "Backtest" in render(loaded)
 
 

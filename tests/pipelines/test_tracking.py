@@ -1,5 +1,6 @@
 """Everything that was tracked is read back from a real store."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from pipelines.errors import PipelineError
+from pipelines.needed import needed
 from pipelines.report.write import write_report
 from pipelines.results import METRICS
 from pipelines.tracking.content import curve_name, fold_parameters, parameters
@@ -203,6 +205,9 @@ def test_the_laboratory_is_there_by_name(seen, tracked):
         "lab/spa_buy_and_hold": lab.snooping[1].spa,
         "lab/reality_check_linear": lab.snooping[2].reality_check,
         "lab/strategy/xgboost/sharpe_annual/low": lab.strategies[2].sharpe.low,
+        "lab/strategy/xgboost/total_return/high": lab.strategies[2].returned.high,
+        "lab/needed/strategy_risk": needed(result).risk.value,
+        "lab/needed/capacity/high": needed(result).capacity.high,
     }
     assert {name: metrics[name] for name in expected} == pytest.approx(expected)
     assert expected["lab/pbo"] != expected["lab/pbo_trials"]
@@ -224,13 +229,21 @@ def test_the_laboratorys_tables_and_figures_are_artefacts(client, tracked):
         "overfitting": 2,
         "snooping": 3,
         "sensitivities": 9,
-        "regimes": 18,
+        "regimes": 24,
+        "needed": 5,
         "features": len(result.features.names),
     }
     for name, count in rows.items():
         table = json.loads(Path(client.download_artifacts(run.run_id, f"tables/{name}.json")).read_text())
         assert len(table["data"]) == count, name
         assert all(len(row) == len(table["columns"]) for row in table["data"])
+
+
+@pytest.mark.parametrize("days", [400.5, float("inf")])
+def test_a_record_that_no_length_makes_enough_is_no_number(days, tracked, monkeypatch):
+    found = dataclasses.replace(needed(tracked[1]), record_zero=days)
+    monkeypatch.setattr("pipelines.tracking.laboratory.needed", lambda result: found)
+    assert laboratory_metrics(tracked[1]).get("lab/needed/days_above_zero") == (400.5 if days == 400.5 else None)
 
 
 def test_what_the_features_look_like_is_logged(seen, tracked):
