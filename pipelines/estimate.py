@@ -47,7 +47,7 @@ class Estimate(msgspec.Struct, frozen=True):
         return self.bounds is not None and self.bounds[1] < 0
 
 
-class Returned(msgspec.Struct, frozen=True, kw_only=True):
+class WithTotalReturn(msgspec.Struct, frozen=True, kw_only=True):
     """What has a total return.
 
     The interval says what the same days in other orders could have made (`pipelines.stages.redrawn`); it is None where
@@ -58,6 +58,6 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
     total_return_interval: tuple[float, float] | None = None
 
     @property
-    def returned(self) -> Estimate:
+    def total_return_estimate(self) -> Estimate:
         """The total return with its interval, if that is known."""
         return Estimate(self.total_return, *(self.total_return_interval or ()))

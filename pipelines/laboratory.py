@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.estimate import Estimate, Number, Returned
+from pipelines.estimate import Estimate, Number, WithTotalReturn
 
 
-class Strategy(Returned, frozen=True, eq=False):
+class Strategy(WithTotalReturn, frozen=True, eq=False):
     """One predictor traded by the run's rules, after costs; ``returns`` are daily, shape (days,)."""
 
     name: str
@@ -21,7 +21,7 @@ class Strategy(Returned, frozen=True, eq=False):
     returns: NDArray[np.float64]
 
 
-class Path(Returned, frozen=True):
+class Path(WithTotalReturn, frozen=True):
     """One out-of-sample path through the whole history."""
 
     sharpe: Estimate
@@ -89,7 +89,7 @@ class Snooping(msgspec.Struct, frozen=True):
     superior: tuple[str, ...]
 
 
-class Sensitivity(Returned, frozen=True):
+class Sensitivity(WithTotalReturn, frozen=True):
     """The same decisions in another world: costs times ``costs``, latency ``latency_ms``."""
 
     costs: float
@@ -97,7 +97,7 @@ class Sensitivity(Returned, frozen=True):
     sharpe: Estimate
 
 
-class Regime(Returned, frozen=True):
+class Regime(WithTotalReturn, frozen=True):
     """Predictions and trading in one state of the market; thresholds are those of the training data."""
 
     kind: str

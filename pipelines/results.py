@@ -18,7 +18,7 @@ from pipelines.audit.findings import Audit
 from pipelines.bets import Bets
 from pipelines.estimate import Estimate as Estimate
 from pipelines.estimate import Number as Number
-from pipelines.estimate import Returned
+from pipelines.estimate import WithTotalReturn
 from pipelines.estimate import is_known as is_known
 from pipelines.feature_study import FeatureStudy
 from pipelines.importances import ImportanceStudy
@@ -196,7 +196,7 @@ class Curve(msgspec.Struct, frozen=True, eq=False):
     equity: NDArray[np.float64]
 
 
-class Performance(Returned, frozen=True):
+class Performance(WithTotalReturn, frozen=True):
     """A strategy's summary. ``sharpe`` is per period of the returns (a day), ``sharpe_annual`` per year of it.
 
     ``probabilistic_sharpe`` is the probability that the true Sharpe ratio is above zero (Bailey and López de
@@ -226,13 +226,13 @@ class Performance(Returned, frozen=True):
     def estimates(self) -> dict[str, Estimate]:
         """Total return, greatest drawdown and hit ratio, each with its interval if that is known."""
         return {
-            "total_return": self.returned,
+            "total_return": self.total_return_estimate,
             "max_drawdown": Estimate(self.max_drawdown, *(self.max_drawdown_interval or ())),
             "hit_ratio": Estimate(self.hit_ratio, *(self.hit_ratio_interval or ())),
         }
 
 
-class Reference(Returned, frozen=True, eq=False):
+class Reference(WithTotalReturn, frozen=True, eq=False):
     """Buying and holding over the same stretch, without costs: one instrument, or `EQUAL_PARTS`."""
 
     name: str
@@ -242,7 +242,7 @@ class Reference(Returned, frozen=True, eq=False):
     max_drawdown_interval: tuple[float, float] | None = None
 
     @property
-    def fallen(self) -> Estimate:
+    def max_drawdown_estimate(self) -> Estimate:
         """The greatest drawdown with its interval, if that is known."""
         return Estimate(self.max_drawdown, *(self.max_drawdown_interval or ()))
 

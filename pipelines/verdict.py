@@ -167,7 +167,7 @@ def _profit_sentence(result: RunResult) -> str:
     if result.backtest is None:
         return "There is no out-of-sample backtest in this run, so nothing is claimed about profit."
     net, gross = result.backtest.net_performance, result.backtest.gross_performance
-    after, before = (percent_between(one.returned, signed=True) for one in (net, gross))
+    after, before = (percent_between(one.total_return_estimate, signed=True) for one in (net, gross))
     text = (
         f"Out of sample ({period(result.backtest.stretch)}) and after costs the strategy returned {after} "
         f"({before} before costs) over "
@@ -186,7 +186,7 @@ def _hold_sentence(result: RunResult) -> str:
     references = result.backtest.references if result.backtest else ()
     if not references:
         return ""
-    texts = [f"{one.name} {percent_between(one.returned, 0, signed=True)}" for one in references]
+    texts = [f"{one.name} {percent_between(one.total_return_estimate, 0, signed=True)}" for one in references]
     return f"Buying and holding over the same stretch, without costs, returned: {'; '.join(texts)}."
 
 
@@ -322,7 +322,7 @@ def _paper_sentence(result: RunResult) -> str:
     if result.paper is None:
         return ""
     rows = ", ".join(f"{part.equal:,} of {part.rows:,} {part.what}" for part in result.paper.parity)
-    returned = percent_between(result.paper.backtest.net_performance.returned, signed=True)
+    returned = percent_between(result.paper.backtest.net_performance.total_return_estimate, signed=True)
     stretch = period(result.paper.backtest.stretch)
     text = f"On the untouched last stretch ({stretch}) the live loop returned {returned} on paper, after costs,"
     if result.paper.identical:

@@ -20,7 +20,7 @@ def in_order(paths: Paths) -> list[int]:
     Examples
     --------
     >>> from pipelines.laboratory import Path
-    >>> one = [Path(0.0, Estimate(value), 1) for value in (0.5, None, 2.0)]
+    >>> one = [Path(Estimate(value), 1, total_return=0.0) for value in (0.5, None, 2.0)]
     >>> in_order(Paths(3, 2, 3, ("linear",), tuple(one), (0.0, 0.0, 0.0)))
     [2, 0, 1]
     """

@@ -29,7 +29,8 @@ def rows_of(regimes: tuple[Regime, ...]) -> list[float]:
     Examples
     --------
     >>> unknown = Estimate(None)
-    >>> one = [Regime(kind, "", 1, 1.0, unknown, unknown, 1, unknown, None) for kind in ("a", "a", "b")]
+    >>> kinds = ("a", "a", "b")
+    >>> one = [Regime(kind, "", 1, 1.0, unknown, unknown, 1, unknown, total_return=None) for kind in kinds]
     >>> rows_of(tuple(one))
     [0.0, 1.0, 2.8]
     """

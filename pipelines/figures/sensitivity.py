@@ -30,7 +30,8 @@ def own_latency(worlds: tuple[Sensitivity, ...]) -> float | None:
     Examples
     --------
     >>> from pipelines.results import Estimate
-    >>> one = [Sensitivity(*world, 0.0, Estimate(0.0)) for world in ((0.0, 50.0), (1.0, 50.0), (1.0, 0.0))]
+    >>> worlds = ((0.0, 50.0), (1.0, 50.0), (1.0, 0.0))
+    >>> one = [Sensitivity(*world, Estimate(0.0), total_return=0.0) for world in worlds]
     >>> own_latency(tuple(one))
     50.0
     """

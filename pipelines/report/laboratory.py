@@ -109,7 +109,7 @@ def strategy_rows(strategies: tuple[Strategy, ...]) -> list[Row]:
         {
             "name": one.name,
             "main": one.name == ENSEMBLE,
-            "return": return_cell(one.returned),
+            "return": return_cell(one.total_return_estimate),
             "sharpe": sharpe_cell(one.sharpe),
             "trades": f"{one.trades:,}",
             "active": f"{active_days(one.returns):,} of {len(one.returns):,}",
@@ -124,7 +124,7 @@ def path_rows(paths: Paths | None) -> list[Row]:
     return [
         {
             "number": place,
-            "return": return_cell(one.returned),
+            "return": return_cell(one.total_return_estimate),
             "sharpe": sharpe_cell(one.sharpe),
             "trades": f"{one.trades:,}",
             "gain": number(gain, 5, signed=True),
@@ -195,7 +195,7 @@ def sensitivity_rows(worlds: tuple[Sensitivity, ...]) -> list[Row]:
         {
             "costs": f"{one.costs:g} ×",
             "latency": latency_text(one.latency_ms),
-            "return": return_cell(one.returned),
+            "return": return_cell(one.total_return_estimate),
             "sharpe": sharpe_cell(one.sharpe),
         }
         for one in worlds
@@ -222,7 +222,7 @@ def regime_rows(laboratory: Laboratory) -> list[Row]:
             },
             "days": f"{one.days:,}",
             "few": one.days < FEW_DAYS,
-            "return": return_cell(one.returned),
+            "return": return_cell(one.total_return_estimate),
             "sharpe": sharpe_cell(one.sharpe),
         }
         for one in laboratory.regimes

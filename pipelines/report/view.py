@@ -169,9 +169,9 @@ def reference_rows(backtest: Backtest) -> list[Row]:
     return [
         {
             "name": one.name,
-            "return": percent_between(one.returned, 1, signed=True),
+            "return": percent_between(one.total_return_estimate, 1, signed=True),
             "sharpe": interval(one.sharpe_annual, 2, signed=True),
-            "drawdown": percent_between(one.fallen, 1),
+            "drawdown": percent_between(one.max_drawdown_estimate, 1),
         }
         for one in backtest.references
     ]

@@ -30,7 +30,7 @@ from pipelines.ledger.summary import TrialSummary
 from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import Artefact
 from pipelines.stages.performance import sharpe_estimates
-from pipelines.stages.redrawn import block_length, returned
+from pipelines.stages.redrawn import block_length, total_return
 from pipelines.stages.strategies import HELD
 
 Floats = NDArray[np.float64]
@@ -46,7 +46,7 @@ def load_strategies(artefact: Artefact) -> tuple[Strategy, ...]:
     found = []
     for number, name in enumerate(about["names"]):
         returns = artefact.array(f"returns-{number}")
-        total, sharpe, trades = returned(returns), sharpe_estimates(returns)[1], about["trades"][name]
+        total, sharpe, trades = total_return(returns), sharpe_estimates(returns)[1], about["trades"][name]
         found.append(
             Strategy(name, sharpe, trades, returns, total_return=total.value, total_return_interval=total.bounds)
         )
@@ -58,7 +58,7 @@ def load_sensitivities(artefact: Artefact) -> tuple[Sensitivity, ...]:
     found = []
     for number, (costs, latency) in enumerate(artefact.json("strategies")["worlds"]):
         returns = artefact.array(f"world-{number}")
-        total, sharpe = returned(returns), sharpe_estimates(returns)[1]
+        total, sharpe = total_return(returns), sharpe_estimates(returns)[1]
         found.append(Sensitivity(costs, latency, sharpe, total_return=total.value, total_return_interval=total.bounds))
     return tuple(found)
 

@@ -29,7 +29,7 @@ from pipelines.stages.fit import make_member
 from pipelines.stages.fitted import Span, window_panel_job
 from pipelines.stages.panel import load_panel
 from pipelines.stages.performance import sharpe_estimates
-from pipelines.stages.redrawn import returned
+from pipelines.stages.redrawn import total_return
 from pipelines.stages.strategies import Records, outcome, returns_of, signals_of, tape_of
 from trading.trades import round_trips
 
@@ -182,7 +182,7 @@ def paths_job(
             tape = tape_of(panel, signals, spans[0][0], spans[-1][1], instruments)
             done = outcome(config, tape, instruments, config.exchange)
             _, returns = returns_of(done, capital)
-            total, trades = returned(returns), len(round_trips(done.journal, instruments))
+            total, trades = total_return(returns), len(round_trips(done.journal, instruments))
             sharpe = sharpe_estimates(returns)[1]
             found.append(Path(sharpe, trades, total_return=total.value, total_return_interval=total.bounds))
             gains.append(path_gain(panel, spans, mine))

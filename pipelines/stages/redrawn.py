@@ -117,7 +117,7 @@ def orders(days: int) -> Times:
     return stationary_indices(days, block_length(days), DRAWS, np.random.default_rng(0))
 
 
-def returned(returns: Floats) -> Estimate:
+def total_return(returns: Floats) -> Estimate:
     """The total return of some days, with the interval of the same days in other orders.
 
     The interval is that of `ranges` for a curve of these days; for none, or fewer than `FEWEST_DAYS`, it is unknown, as
@@ -130,9 +130,9 @@ def returned(returns: Floats) -> Estimate:
 
     Examples
     --------
-    >>> returned(np.array([0.1, -0.5]))
+    >>> total_return(np.array([0.1, -0.5]))
     Estimate(value=-0.44999999999999996, low=None, high=None)
-    >>> found = returned(np.tile([0.01, -0.01], 50))
+    >>> found = total_return(np.tile([0.01, -0.01], 50))
     >>> found.low < found.value < found.high
     True
     """

@@ -18,7 +18,7 @@ from models.statistics.evaluation import Outcomes, score_intervals
 from pipelines.laboratory import Regime
 from pipelines.results import Estimate
 from pipelines.stages.performance import sharpe_estimates
-from pipelines.stages.redrawn import returned
+from pipelines.stages.redrawn import total_return
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -84,6 +84,8 @@ def regimes(
 ) -> tuple[Regime, ...]:
     """Scores of the ensemble and of its trading in every regime.
 
+    A regime's days are drawn again as if they followed each other, though other days lay between them.
+
     Parameters
     ----------
     before
@@ -104,7 +106,7 @@ def regimes(
         for code, name in enumerate(names):
             gain, auc = _scores(outcomes, probability, blocks, at == code)
             daily = returns[market == code]
-            total = returned(daily)
+            total = total_return(daily)
             found.append(
                 Regime(
                     kind,

@@ -65,7 +65,9 @@ def laboratory_metrics(result: RunResult) -> Metrics:
             metric_name("lab", f"singled_out_{test.benchmark}"): float(len(test.superior)),
         }
     for strategy in found.strategies:
-        values |= estimated(metric_name("lab", "strategy", strategy.name, "total_return"), strategy.returned)
+        values |= estimated(
+            metric_name("lab", "strategy", strategy.name, "total_return"), strategy.total_return_estimate
+        )
         values |= estimated(metric_name("lab", "strategy", strategy.name, "sharpe_annual"), strategy.sharpe)
     return known(values | path_values(found) | needed_values(result))
 
@@ -145,7 +147,10 @@ def needed_table(result: RunResult) -> Table:
 
 def strategy_table(found: Laboratory) -> Table:
     """One row a predictor traded."""
-    rows = [(one.name, *with_bounds(one.returned), *with_bounds(one.sharpe), one.trades) for one in found.strategies]
+    rows = [
+        (one.name, *with_bounds(one.total_return_estimate), *with_bounds(one.sharpe), one.trades)
+        for one in found.strategies
+    ]
     return table(("predictor", *RETURN, *SHARPE, "trades"), rows)
 
 
@@ -153,7 +158,7 @@ def path_table(found: Laboratory) -> Table:
     """One row a combinatorial path."""
     paths = zip(found.paths.paths, found.paths.information_gain, strict=True) if found.paths else ()
     rows = [
-        (number, *with_bounds(one.returned), *with_bounds(one.sharpe), one.trades, gain)
+        (number, *with_bounds(one.total_return_estimate), *with_bounds(one.sharpe), one.trades, gain)
         for number, (one, gain) in enumerate(paths, start=1)
     ]
     return table(("path", *RETURN, *SHARPE, "trades", "information_gain"), rows)
@@ -180,7 +185,8 @@ def snooping_table(found: Laboratory) -> Table:
 def sensitivity_table(found: Laboratory) -> Table:
     """One row a world of costs and latency."""
     rows = [
-        (one.costs, one.latency_ms, *with_bounds(one.returned), *with_bounds(one.sharpe)) for one in found.sensitivities
+        (one.costs, one.latency_ms, *with_bounds(one.total_return_estimate), *with_bounds(one.sharpe))
+        for one in found.sensitivities
     ]
     return table(("costs", "latency_ms", *RETURN, *SHARPE), rows)
 
@@ -194,7 +200,7 @@ def regime_table(found: Laboratory) -> Table:
             ("information_gain", one.information_gain),
             ("auc", one.auc),
             ("sharpe_annual", one.sharpe),
-            ("total_return", one.returned),
+            ("total_return", one.total_return_estimate),
         )
     ]
     names = ("kind", "regime", "decisions", "effective", "days", "measure", "value", "low", "high")

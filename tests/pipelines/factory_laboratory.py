@@ -13,7 +13,7 @@ from pipelines.ledger.trial import Stretch
 from pipelines.results import Estimate
 from pipelines.stages.judgement import PREDICTORS, TRIALS, deflated, judged_overfitting, snooping
 from pipelines.stages.performance import sharpe_estimates
-from pipelines.stages.redrawn import returned
+from pipelines.stages.redrawn import total_return
 
 NAMES = ("lstm", "lightgbm", "xgboost", "linear", "stacker", "ensemble")
 
@@ -45,7 +45,7 @@ def make_laboratory(random, trials, begin, days=120, drift=0.0):
     returns = {name: 0.7 * shared + random.normal(0, 0.006, days) for name in NAMES}
     returns["ensemble"] = returns["ensemble"] + drift
     strategies = tuple(
-        Strategy(name, sharpe_estimates(values)[1], 30 + number, values, **total(returned(values)))
+        Strategy(name, sharpe_estimates(values)[1], 30 + number, values, **total(total_return(values)))
         for number, (name, values) in enumerate(returns.items())
     )
     table = np.column_stack(list(returns.values()))

@@ -29,7 +29,7 @@ from pipelines.stages.judgement import (
 )
 from pipelines.stages.panel import load_panel, panel_facts, panel_job, save_panel
 from pipelines.stages.paths import path_members, path_signals, path_splitter, paths_job, split_count, split_jobs
-from pipelines.stages.redrawn import returned
+from pipelines.stages.redrawn import total_return
 from pipelines.stages.regimes import market_codes, trend_codes, volatility_codes
 from pipelines.stages.strategies import HELD, STACKER, in_world, sensitivity_grid
 from tests.pipelines.factory_laboratory import make_trials
@@ -278,7 +278,7 @@ def test_every_predictor_is_traded_and_the_ensemble_in_other_worlds(tiny, config
     assert ensemble.trades > 50
     assert ensemble.total_return == pytest.approx(np.prod(1 + ensemble.returns) - 1)
     for one in (*found, *worlds):
-        low, high = one.returned.bounds
+        low, high = one.total_return_estimate.bounds
         assert low < one.total_return < high
     by_world = {(one.costs, one.latency_ms): one.total_return for one in worlds}
     assert list(by_world) == [(0.0, 50.0), (1.0, 50.0), (3.0, 50.0), (1.0, 60_000.0)]
@@ -378,7 +378,7 @@ def test_paths_are_traded_through_the_whole_history(tiny, config, panel_artefact
     days = (samples.t0.max() - samples.t0.min()) / DAY
     for path, one in zip(found["paths"], returns, strict=True):
         assert path["total_return"] == pytest.approx(np.prod(1 + one) - 1)
-        assert tuple(path["total_return_interval"]) == returned(one).bounds
+        assert tuple(path["total_return_interval"]) == total_return(one).bounds
         assert len(one) == pytest.approx(days, abs=4)
         assert path["trades"] > 100
     assert not np.array_equal(returns[0], returns[1])

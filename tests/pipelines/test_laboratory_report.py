@@ -52,19 +52,19 @@ def test_every_part_is_in_the_section(text):
     for one in LAB.regimes:
         assert f"{one.kind}: {one.name}" in text
     every = (*LAB.strategies, *LAB.paths.paths, *LAB.sensitivities, *LAB.regimes)
-    for low, high in (one.returned.bounds for one in every):
+    for low, high in (one.total_return_estimate.bounds for one in every):
         assert f"{percent(low, 1, signed=True)} to {percent(high, 1, signed=True)}" in text
 
 
 def test_holding_has_intervals_too():
     for one, row in zip(RESULT.backtest.references, reference_rows(RESULT.backtest), strict=True):
-        low, high = one.returned.bounds
+        low, high = one.total_return_estimate.bounds
         assert row["return"].endswith(f"[{percent(low, 1, signed=True)}, {percent(high, 1, signed=True)}]")
         assert row["drawdown"].endswith("%]")
     said = " ".join(verdict(RESULT).sentences)
     for one in (RESULT.backtest.references[0], RESULT.backtest.net_performance, RESULT.paper.backtest.net_performance):
         digits = 0 if one is RESULT.backtest.references[0] else 1
-        assert percent_between(one.returned, digits, signed=True) in said
+        assert percent_between(one.total_return_estimate, digits, signed=True) in said
 
 
 def test_a_return_whose_interval_is_unknown_stands_alone():
@@ -127,12 +127,30 @@ def test_a_laboratory_that_could_judge_little_still_makes_a_page():
     assert "Combinatorial paths" not in html
 
 
+def drawn(figure):
+    """How many of a figure's markers stand at a number."""
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_marker() not in ("None", "", None)]
+    return sum(int(np.isfinite(np.asarray(line.get_xydata(), float)).all(axis=1).sum()) for line in lines)
+
+
 def test_an_undefined_ratio_is_left_out_of_figures():
-    unknown = Estimate(None)
-    paths = tuple(msgspec.structs.replace(one, sharpe=unknown) for one in LAB.paths.paths)
-    paths_figure(msgspec.structs.replace(LAB.paths, paths=paths), unknown, unknown)
-    sensitivity_figure(tuple(msgspec.structs.replace(one, sharpe=unknown) for one in LAB.sensitivities))
-    regimes_figure(tuple(msgspec.structs.replace(one, sharpe=unknown, auc=unknown) for one in LAB.regimes))
+    unknown, paths = Estimate(None), LAB.paths
+    none = msgspec.structs.replace(
+        paths,
+        paths=tuple(msgspec.structs.replace(one, sharpe=unknown) for one in paths.paths),
+        information_gain=(None,) * len(paths.paths),
+    )
+    worlds = tuple(msgspec.structs.replace(one, sharpe=unknown) for one in LAB.sensitivities)
+    regimes = tuple(
+        msgspec.structs.replace(one, sharpe=unknown, auc=unknown, information_gain=unknown) for one in LAB.regimes
+    )
+    for some, empty in (
+        (paths_figure(paths, Estimate(0.5, -1, 2), unknown), paths_figure(none, unknown, unknown)),
+        (sensitivity_figure(LAB.sensitivities), sensitivity_figure(worlds)),
+        (regimes_figure(LAB.regimes), regimes_figure(regimes)),
+    ):
+        assert drawn(some) > 0
+        assert drawn(empty) == 0
 
 
 def test_many_paths_fit_one_figure():

@@ -12,7 +12,7 @@ from models.statistics.resampling import stationary_indices
 from models.statistics.sharpe import drawdown
 from pipelines.estimate import Estimate
 from pipelines.report.view import performance_rows
-from pipelines.stages.redrawn import DRAWS, block_length, by_day, ranges, returned
+from pipelines.stages.redrawn import DRAWS, block_length, by_day, ranges, total_return
 from pipelines.tracking.content import trading_metrics
 from pipelines.verdict import percent
 from tests.pipelines.factory import make_result
@@ -78,20 +78,20 @@ def test_the_interval_of_the_return_holds_the_truth_about_as_often_as_it_says():
 def test_too_little_to_tell_has_no_interval(equity):
     found = ranges(DAY * np.arange(1, len(equity) + 1), equity, 1.0)
     assert (found.total_return, found.max_drawdown) == (None, None)
-    assert returned(np.diff(equity, prepend=1.0) / np.concatenate([[1.0], equity[:-1]])).bounds is None
+    assert total_return(np.diff(equity, prepend=1.0) / np.concatenate([[1.0], equity[:-1]])).bounds is None
 
 
 @pytest.mark.parametrize("days", [10, 39, 300])
 def test_of_daily_returns_alone_the_interval_of_the_return_is_the_curves(days):
     equity = 100.0 * np.exp(np.cumsum(np.random.default_rng(days).normal(0, 0.01, 4 * days)))
     end = np.concatenate([[100.0], equity[3::4]])
-    found = returned(end[1:] / end[:-1] - 1.0)
+    found = total_return(end[1:] / end[:-1] - 1.0)
     assert found.bounds == pytest.approx(ranges(STEP * np.arange(1, 4 * days + 1), equity, 100.0).total_return)
     assert found.value == pytest.approx(equity[-1] / 100.0 - 1)
 
 
 def test_no_days_have_no_return():
-    assert returned(np.zeros(0)) == Estimate(None)
+    assert total_return(np.zeros(0)) == Estimate(None)
 
 
 def test_the_intervals_stand_beside_the_numbers_in_report_terminal_and_mlflow():

@@ -80,7 +80,11 @@ def test_results_of_before_a_field_was_added_still_load(tmp_path):
     assert len(loaded.reliability[0].histogram) == 0
     assert loaded.laboratory is loaded.feature_study is None
     assert loaded.backtest.net_performance.estimates["max_drawdown"].bounds is None
-    assert loaded.backtest.references[0].returned.bounds is loaded.backtest.references[0].fallen.bounds is None
+    assert (
+        loaded.backtest.references[0].total_return_estimate.bounds
+        is loaded.backtest.references[0].max_drawdown_estimate.bounds
+        is None
+    )
     assert "Backtest" in render(loaded)
 
 

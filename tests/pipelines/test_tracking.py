@@ -205,7 +205,7 @@ def test_the_laboratory_is_there_by_name(seen, tracked):
         "lab/spa_buy_and_hold": lab.snooping[1].spa,
         "lab/reality_check_linear": lab.snooping[2].reality_check,
         "lab/strategy/xgboost/sharpe_annual/low": lab.strategies[2].sharpe.low,
-        "lab/strategy/xgboost/total_return/high": lab.strategies[2].returned.high,
+        "lab/strategy/xgboost/total_return/high": lab.strategies[2].total_return_estimate.high,
         "lab/needed/strategy_risk": needed(result).risk.value,
         "lab/needed/capacity/high": needed(result).capacity.high,
     }
