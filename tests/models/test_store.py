@@ -1,20 +1,21 @@
 """The model store: versions, aliases, gates, rollback, and what survives concurrency and kills."""
 
 import multiprocessing
-import os
 import signal
-import traceback
 from itertools import count
 from pathlib import Path
 
 import pytest
 from bundle_samples import write_bundle
+from store_work import PASSED, heard, killed_before_call, promote_often, register
 
 from models.bundle.bundle import MANIFEST, Bundle
 from models.bundle.errors import DamagedBundle, StoreError
 from models.bundle.store import ModelStore, Verdict
 
-PASSED = (Verdict("certificate", True),)
+# Workers are forked from a process that holds the store alone: what other tests left in this one is not theirs.
+CLEAN = multiprocessing.get_context("forkserver")
+CLEAN.set_forkserver_preload(["models.bundle.store"])
 
 
 @pytest.fixture(scope="module")
@@ -159,62 +160,35 @@ def test_a_change_that_did_not_reach_the_history_does_later(filled):
     assert [(record.change, record.person) for record in filled.history("btc")] == [(1, "ann"), (2, "bob"), (3, "cyd")]
 
 
-def promote_often(root, person, times, failed):
-    try:
-        store = ModelStore(root)
-        for number in range(times):
-            store.promote("btc", 1 + number % 3, "champion", PASSED, person)
-    except BaseException:
-        failed.write_text(traceback.format_exc())
-        raise
+def words(failed):
+    return failed.read_text() if failed.exists() else "no word of it"
 
 
 def test_concurrent_promotions_are_serialised(filled, tmp_path):
     context = multiprocessing.get_context("spawn")
     failed = tmp_path / "failed"
-    workers = [context.Process(target=promote_often, args=(filled.root, f"worker {n}", 8, failed)) for n in range(3)]
+    workers = [
+        context.Process(target=heard, args=(failed, promote_often, filled.root, f"worker {number}", 8))
+        for number in range(3)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-        assert worker.exitcode == 0, failed.read_text() if failed.exists() else "no word of it"
+        assert worker.exitcode == 0, words(failed)
     changes = filled.history("btc")
     assert [record.change for record in changes] == list(range(1, 25))
     assert [record.previous for record in changes] == list(range(24))
     assert filled.aliases("btc")["champion"] == changes[-1]
 
 
-def register(root, folders):
-    """A day's work: two versions, each of them promoted."""
-    store = ModelStore(root)
-    for folder in folders[:2]:
-        version = store.put(folder, "btc")
-        store.promote("btc", version, "champion", PASSED, "worker")
-
-
-def killed_before_call(number, root, folders):
-    """Do the work, but kill -9 itself right before the so-manieth call that changes the disk."""
-    calls = count(1)
-
-    def deadly(call):
-        def counted(*arguments, **options):
-            if next(calls) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments, **options)
-
-        return counted
-
-    os.fsync, Path.rename, Path.replace = deadly(os.fsync), deadly(Path.rename), deadly(Path.replace)
-    Path.open, Path.mkdir = deadly(Path.open), deadly(Path.mkdir)
-    register(root, folders)
-
-
 def check_kill(number, root, folders):
     """Whether the worker was killed; the store must be whole, and doing the work again must complete it."""
-    worker = multiprocessing.get_context("fork").Process(target=killed_before_call, args=(number, root, folders))
+    failed = root.with_suffix(".failed")
+    worker = CLEAN.Process(target=heard, args=(failed, killed_before_call, number, root, folders))
     worker.start()
     worker.join()
-    assert worker.exitcode in (0, -signal.SIGKILL)
+    assert worker.exitcode in (0, -signal.SIGKILL), words(failed)
     store = ModelStore(root)
     if "champion" in store.aliases("btc"):
         store.resolve("btc", "champion")
