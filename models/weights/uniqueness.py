@@ -24,27 +24,29 @@ def uniqueness(
 ) -> None:
     """Fill each label's average uniqueness, walking starts and ends together in time.
 
-    The integral of one over the concurrency is accumulated once; a label's mean is a difference of two of its values,
-    the first of which waits in ``found``.
+    The integral of one over the concurrency is accumulated once; a label's mean is a difference of two of its values.
+    One start or end a step, without branches: which comes next is random, so a branch would be guessed wrong. Both of
+    the next start and the next end are given the integral so far; the one that is passed keeps it.
     """
     size = start.shape[0]
-    first, last, open_now = 0, 0, 0
+    at_start, at_end = np.empty(size + 1), np.empty(size)
+    first, last = 0, 0
     integral = 0.0
     before = start[by_start[0]] if size > 0 else 0
     while last < size:
-        now = min(start[by_start[first]], t1[by_end[last]]) if first < size else t1[by_end[last]]
-        if open_now > 0:
-            integral += float(now - before) / float(open_now)
+        next_start, next_end = start[by_start[min(first, size - 1)]], t1[by_end[last]]
+        opens = (first < size) & (next_start <= next_end)
+        now = next_start if opens else next_end
+        integral += float(now - before) / float(first - last) if first > last else 0.0
+        at_start[first] = at_end[last] = integral
+        first += opens
+        last += not opens
         before = now
-        while first < size and start[by_start[first]] == now:
-            found[by_start[first]] = integral
-            first += 1
-            open_now += 1
-        while last < size and t1[by_end[last]] == now:
-            label = by_end[last]
-            found[label] = min((integral - found[label]) / float(t1[label] - start[label]), 1.0)
-            last += 1
-            open_now -= 1
+    for place in range(size):
+        found[by_start[place]] = at_start[place]
+    for place in range(size):
+        label = by_end[place]
+        found[label] = min((at_end[place] - found[label]) / float(t1[label] - start[label]), 1.0)
 
 
 def average_uniqueness(start: NDArray[np.int64], t1: NDArray[np.int64]) -> NDArray[np.float64]:
