@@ -31,7 +31,8 @@ class Path(WithTotalReturn, frozen=True):
 class Paths(msgspec.Struct, frozen=True):
     """Combinatorial purged cross-validation: ``splits`` fits of ``members`` make as many paths as there are here.
 
-    ``information_gain`` of the members' mean over all paths' rows, nats per decision, with the spread over paths.
+    ``information_gain`` of the members' mean on each path, nats per decision; its interval redraws blocks of the path's
+    time, and is missing where there is too little of it and in results of before it was kept.
     """
 
     groups: int
@@ -40,6 +41,14 @@ class Paths(msgspec.Struct, frozen=True):
     members: tuple[str, ...]
     paths: tuple[Path, ...]
     information_gain: tuple[Number, ...]
+    information_gain_interval: tuple[tuple[float, float] | None, ...] = ()
+
+    @property
+    def gains(self) -> tuple[Estimate, ...]:
+        """Each path's information gain with its interval, if that is known."""
+        known = self.information_gain_interval or (None,) * len(self.information_gain)
+        pairs = zip(self.information_gain, known, strict=True)
+        return tuple(Estimate(value, *(bounds or ())) for value, bounds in pairs)
 
 
 class Overfitting(msgspec.Struct, frozen=True, eq=False):

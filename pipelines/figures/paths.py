@@ -33,7 +33,7 @@ def _value(number: Number, scale: float = 1.0) -> float:
 
 
 def paths_figure(paths: Paths, sharpe: Estimate, gain: Estimate) -> Figure:
-    """One row a path: the annual Sharpe ratio with its interval, and the information gain; the run's own below.
+    """One row a path: the annual Sharpe ratio and the information gain with their intervals; the run's own below.
 
     Parameters
     ----------
@@ -52,10 +52,10 @@ def paths_figure(paths: Paths, sharpe: Estimate, gain: Estimate) -> Figure:
         for own, axes in ((_value(sharpe.value), left), (_value(gain.value, MILLI), right)):
             axes.axvline(own, color=INK, lw=0.9, ls=(0, (4, 3)))
         for row, one in enumerate(order):
-            found, size = paths.paths[one].sharpe, 6 if named else 3
-            left.plot([_value(found.low), _value(found.high)], [row, row], color=BLUE, lw=1.6 if named else 0.7)
-            left.plot([_value(found.value)], [row], "o", ms=size, color=BLUE)
-            right.plot([_value(paths.information_gain[one], MILLI)], [row], "o", ms=size, color=BLUE)
+            width, size = (1.6, 6) if named else (0.7, 3)
+            for axes, found, scale in ((left, paths.paths[one].sharpe, 1.0), (right, paths.gains[one], MILLI)):
+                axes.plot([_value(found.low, scale), _value(found.high, scale)], [row, row], color=BLUE, lw=width)
+                axes.plot([_value(found.value, scale)], [row], "o", ms=size, color=BLUE)
         for axes, found, scale in ((left, sharpe, 1.0), (right, gain, MILLI)):
             axes.plot([_value(found.low, scale), _value(found.high, scale)], [last, last], color=INK, lw=2.0)
             axes.plot([_value(found.value, scale)], [last], "D", ms=6, color=INK)

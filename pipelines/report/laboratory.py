@@ -42,6 +42,12 @@ def return_cell(estimate: Estimate) -> Row:
     return {"value": percent(estimate.value, 1, signed=True), "interval": between}
 
 
+def gain_cell(estimate: Estimate) -> Row:
+    """An information gain with its interval beneath."""
+    low, high = (number(bound, 5, signed=True) for bound in (estimate.low, estimate.high))
+    return {"value": number(estimate.value, 5, signed=True), "interval": f"{low} to {high}"}
+
+
 def probability(value: Number) -> str:
     """A p-value for reading: never rounded to nothing.
 
@@ -127,9 +133,9 @@ def path_rows(paths: Paths | None) -> list[Row]:
             "return": return_cell(one.total_return_estimate),
             "sharpe": sharpe_cell(one.sharpe),
             "trades": f"{one.trades:,}",
-            "gain": number(gain, 5, signed=True),
+            "gain": gain_cell(gain),
         }
-        for place, (one, gain) in enumerate(zip(paths.paths, paths.information_gain, strict=True), start=1)
+        for place, (one, gain) in enumerate(zip(paths.paths, paths.gains, strict=True), start=1)
     ] if paths else []  # fmt: skip
 
 
@@ -210,12 +216,7 @@ def regime_rows(laboratory: Laboratory) -> list[Row]:
             "name": one.name,
             "decisions": f"{one.decisions:,}",
             "effective": number(one.effective, 0),
-            "gain": {
-                "value": number(one.information_gain.value, 5, signed=True),
-                "interval": " to ".join(
-                    number(bound, 5, signed=True) for bound in (one.information_gain.low, one.information_gain.high)
-                ),
-            },
+            "gain": gain_cell(one.information_gain),
             "auc": {
                 "value": number(one.auc.value, 3),
                 "interval": f"{number(one.auc.low, 3)} to {number(one.auc.high, 3)}",

@@ -19,12 +19,15 @@ from models.graph.compose import compose
 from models.members.protocol import Progress
 from models.scoring import score_rows
 from models.splitters import CombinatorialPurgedCV, purged_tail
-from models.statistics.evaluation import Outcomes, information_gain
+from models.statistics.bootstrap import mean_interval, time_blocks
+from models.statistics.predictions import row_log_loss
 from pipelines.config import RunConfig
+from pipelines.estimate import Estimate
 from pipelines.laboratory import Path, Paths
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.assemble import payoff_of
 from pipelines.stages.environment import MEMBER_LIBRARIES
+from pipelines.stages.evaluate import BLOCK_HORIZONS, estimate
 from pipelines.stages.fit import make_member
 from pipelines.stages.fitted import Span, window_panel_job
 from pipelines.stages.panel import load_panel
@@ -148,21 +151,28 @@ def path_signals(panels: Sequence[Artefact], spans: Sequence[Span], splits: Sequ
     return found
 
 
-def path_gain(panel: Panel, spans: Sequence[Span], splits: Sequence[Artefact]) -> float:
-    """A path's information gain against its splits' base rates, nats per decision."""
+def path_gain(
+    panel: Panel, spans: Sequence[Span], splits: Sequence[Artefact], block: int, draws: int, seed: int
+) -> Estimate:
+    """A path's information gain against its splits' base rates, nats per decision.
+
+    Its interval redraws time in blocks of ``BLOCK_HORIZONS`` times ``block`` (ns); without one where time is too short.
+    """
     samples = panel.samples
     said, base = np.full(len(samples), np.nan), np.full(len(samples), np.nan)
-    fold = np.zeros(len(samples), np.int64)
     for group, (span, split) in enumerate(zip(spans, splits, strict=True)):
         inside = (samples.t0 >= span[0]) & (samples.t0 < span[1])
-        base[inside], fold[inside] = split.json("split")["base"], group
+        base[inside] = split.json("split")["base"]
         for instrument in range(len(panel.series)):
             mine = np.flatnonzero(inside & (samples.instrument == instrument))
             first = rows_between(panel, instrument, span)[0]
             said[mine] = split.array(f"said-{group}-{instrument}")[samples.row[mine] - first]
     known = np.isfinite(said)
-    outcomes = Outcomes(samples.label, samples.move, samples.weight, base, fold).rows(known)
-    return information_gain(outcomes, said[known])
+    label, weight, time = samples.label[known], samples.weight[known], samples.t0[known]
+    gain = row_log_loss(label, base[known]) - row_log_loss(label, said[known])
+    if len(np.unique(time // block)) < 2 * BLOCK_HORIZONS:
+        return Estimate(float(np.average(gain, weights=weight)))
+    return estimate(mean_interval(gain, weight, time_blocks(time, block, BLOCK_HORIZONS, draws, seed)))
 
 
 def paths_job(
@@ -173,6 +183,7 @@ def paths_job(
     def build(draft: Draft, progress: Progress) -> None:
         panel = load_panel(panels[0])
         splitter, capital = path_splitter(config, panel), float(config.trading.capital)
+        horizon = config.labels.horizon * panel.interval
         spans, chosen = splitter.time_groups().spans(), splitter.path_splits()
         found, gains = [], []
         for number, path in enumerate(chosen):
@@ -185,10 +196,11 @@ def paths_job(
             total, trades = total_return(returns), len(round_trips(done.journal, instruments))
             sharpe = sharpe_estimates(returns)[1]
             found.append(Path(sharpe, trades, total_return=total.value, total_return_interval=total.bounds))
-            gains.append(path_gain(panel, spans, mine))
+            gains.append(path_gain(panel, spans, mine, horizon, config.validation.draws, config.seed))
             draft.array(f"returns-{number}", returns)
         shape = (splitter.n_groups, splitter.n_test_groups, splitter.get_n_splits())
-        draft.json("paths", Paths(*shape, path_members(config), tuple(found), tuple(gains)))
+        values, bounds = tuple(one.value for one in gains), tuple(one.bounds for one in gains)
+        draft.json("paths", Paths(*shape, path_members(config), tuple(found), values, bounds))
 
     inputs = (
         [one.digest for one in panels],
@@ -197,5 +209,7 @@ def paths_job(
         config.trading,
         config.exchange,
         config.labels,
+        config.validation.draws,
+        config.seed,
     )
     return job("paths", "paths traded", inputs, build, ("numpy", "numba", "llvmlite", "scipy"))

@@ -15,6 +15,7 @@ from pipelines.verdict import path_sharpes, verdict
 TRIALS = "trials"
 RETURN = ("total_return", "return_low", "return_high")
 SHARPE = ("sharpe_annual", "low", "high")
+GAIN = ("information_gain", "gain_low", "gain_high")
 """Columns of an estimate: its value and its interval."""
 
 
@@ -156,12 +157,12 @@ def strategy_table(found: Laboratory) -> Table:
 
 def path_table(found: Laboratory) -> Table:
     """One row a combinatorial path."""
-    paths = zip(found.paths.paths, found.paths.information_gain, strict=True) if found.paths else ()
+    paths = zip(found.paths.paths, found.paths.gains, strict=True) if found.paths else ()
     rows = [
-        (number, *with_bounds(one.total_return_estimate), *with_bounds(one.sharpe), one.trades, gain)
+        (number, *with_bounds(one.total_return_estimate), *with_bounds(one.sharpe), one.trades, *with_bounds(gain))
         for number, (one, gain) in enumerate(paths, start=1)
     ]
-    return table(("path", *RETURN, *SHARPE, "trades", "information_gain"), rows)
+    return table(("path", *RETURN, *SHARPE, "trades", *GAIN), rows)
 
 
 def overfitting_table(found: Laboratory) -> Table:

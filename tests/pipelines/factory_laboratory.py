@@ -67,6 +67,7 @@ def make_laboratory(random, trials, begin, days=120, drift=0.0):
                 for n, s in enumerate((-0.4, 0.1, 0.3, 1.2, 1.6))
             ),
             (0.004, 0.005, 0.006, 0.008, 0.009),
+            tuple((gain - 0.004, gain + 0.004) for gain in (0.004, 0.005, 0.006, 0.008, 0.009)),
         ),
         overfitting=tuple(
             judged_overfitting(among, values, 8)

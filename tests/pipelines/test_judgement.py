@@ -18,6 +18,7 @@ from pipelines.config import LaboratoryConfig
 from pipelines.laboratory import Strategy
 from pipelines.results import ENSEMBLE, Estimate
 from pipelines.stages.artefacts import job
+from pipelines.stages.evaluate import BLOCK_HORIZONS
 from pipelines.stages.judgement import (
     CASH,
     deflated,
@@ -28,7 +29,15 @@ from pipelines.stages.judgement import (
     unlike,
 )
 from pipelines.stages.panel import load_panel, panel_facts, panel_job, save_panel
-from pipelines.stages.paths import path_members, path_signals, path_splitter, paths_job, split_count, split_jobs
+from pipelines.stages.paths import (
+    path_gain,
+    path_members,
+    path_signals,
+    path_splitter,
+    paths_job,
+    split_count,
+    split_jobs,
+)
 from pipelines.stages.redrawn import total_return
 from pipelines.stages.regimes import market_codes, trend_codes, volatility_codes
 from pipelines.stages.strategies import HELD, STACKER, in_world, sensitivity_grid
@@ -384,6 +393,40 @@ def test_paths_are_traded_through_the_whole_history(tiny, config, panel_artefact
     assert not np.array_equal(returns[0], returns[1])
     # The market has an edge, and every path's models were trained elsewhere: they all find it.
     assert min(found["information_gain"]) > 0
+    for gain, (low, high) in zip(found["information_gain"], found["information_gain_interval"], strict=True):
+        assert 0 < low < gain < high
+
+
+def test_a_paths_gain_is_that_of_its_rows_and_its_interval_that_of_redrawn_blocks(config, panel_artefact, splits):
+    panel = load_panel(panel_artefact)
+    splitter, samples = path_splitter(config, panel), panel.samples
+    spans, path = splitter.time_groups().spans(), splitter.path_splits()[1]
+    mine, horizon = [splits[split] for split in path], config.labels.horizon * panel.interval
+    found = path_gain(panel, spans, mine, horizon, 2000, 5)
+    rows = []
+    for group, split in enumerate(mine):
+        begin, end = spans[group]
+        for instrument in range(2):
+            said = split.array(f"said-{group}-{instrument}")
+            first = np.searchsorted(panel.series[instrument].bars["end"], begin)
+            for one in np.flatnonzero((samples.t0 >= begin) & (samples.t0 < end) & (samples.instrument == instrument)):
+                p, y, base = said[samples.row[one] - first], samples.label[one], split.json("split")["base"]
+                gain = np.log(p if y else 1 - p) - np.log(base if y else 1 - base)
+                rows.append((samples.t0[one] // horizon, gain, samples.weight[one]))
+    cell, gain, weight = np.array([one for one in rows if np.isfinite(one[1])]).T
+    assert found.value == pytest.approx(np.average(gain, weights=weight), rel=1e-9)
+    cells = np.unique(cell)
+    sums = np.array([[(gain * weight)[cell == one].sum(), weight[cell == one].sum()] for one in cells])
+    random = np.random.default_rng(11)
+    begins = random.integers(0, len(cells), (4000, -(-len(cells) // BLOCK_HORIZONS)))
+    taken = ((begins[:, :, None] + np.arange(BLOCK_HORIZONS)).reshape(4000, -1) % len(cells))[:, : len(cells)]
+    above, below = sums[taken].sum(axis=1).T
+    # Other draws: the bounds agree to the Monte Carlo error of a quantile.
+    width = found.high - found.low
+    assert [found.low, found.high] == pytest.approx(np.quantile(above / below, [0.025, 0.975]), abs=0.08 * width)
+    # Blocks of time longer than half of what there is say nothing.
+    alone = path_gain(panel, spans, mine, horizon * len(cells), 2000, 5)
+    assert (alone.value, alone.bounds) == (found.value, None)
 
 
 def test_nearly_equal_trials_are_one_strategy_to_the_probability_of_overfitting():

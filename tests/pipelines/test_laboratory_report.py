@@ -139,6 +139,7 @@ def test_an_undefined_ratio_is_left_out_of_figures():
         paths,
         paths=tuple(msgspec.structs.replace(one, sharpe=unknown) for one in paths.paths),
         information_gain=(None,) * len(paths.paths),
+        information_gain_interval=(),
     )
     worlds = tuple(msgspec.structs.replace(one, sharpe=unknown) for one in LAB.sensitivities)
     regimes = tuple(
@@ -154,8 +155,12 @@ def test_an_undefined_ratio_is_left_out_of_figures():
 
 
 def test_many_paths_fit_one_figure():
+    one = LAB.paths
     many = msgspec.structs.replace(
-        LAB.paths, paths=LAB.paths.paths * 33, information_gain=LAB.paths.information_gain * 33
+        one,
+        paths=one.paths * 33,
+        information_gain=one.information_gain * 33,
+        information_gain_interval=one.information_gain_interval * 33,
     )
     figure = paths_figure(many, Estimate(0.5, -1, 2), Estimate(0.001, 0, 0.002))
     assert figure.get_size_inches()[1] < 9
