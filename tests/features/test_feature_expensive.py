@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from features import conformance
 from features.catalogue import CATALOGUE
@@ -15,6 +17,7 @@ from features.fitting import fit_features
 from market.readers import read_bars
 from market.time import MINUTE
 from tests.features.information_reference import REFERENCE, worst_errors
+from tests.features.test_feature_conformance import BARS, FEW, gappy, holes
 from tests.features.test_feature_reference import REAL, archive_bars
 
 pytestmark = pytest.mark.xdist_group("features")
@@ -61,6 +64,28 @@ def test_features_of_one_model_share_its_steps():
 
 def test_all_conform(expensive):
     conformance.check_features(expensive.feature_set)
+
+
+@FEW
+@given(seed=st.integers(0, 999), missing=holes, start=st.integers(0, 10**7), splits=st.sets(st.integers(1, 1_100)))
+def test_update_and_restarts_equal_replay(expensive, seed, missing, start, splits):
+    conformance.check_parity(expensive, gappy(seed, missing, start), splits)
+
+
+@FEW
+@given(
+    seed=st.integers(0, 999), missing=holes, start=st.integers(0, 10**7), late=st.sets(st.integers(1, 700), max_size=6)
+)
+def test_finite_memory_is_exact_across_bridged_gaps(expensive, seed, missing, start, late):
+    bars = gappy(seed, missing, start)
+    conformance.check_late_start(expensive, bars, late)
+    conformance.check_memory(expensive, bars, [3, 57, *late], range(60, 700))
+
+
+@FEW
+@given(seed=st.integers(0, 999), cuts=st.sets(st.integers(1, BARS - 1), min_size=1, max_size=5))
+def test_the_future_never_changes_the_past(expensive, seed, cuts):
+    conformance.check_no_lookahead(expensive, plain_bars(BARS, seed), cuts)
 
 
 @pytest.mark.parametrize("series", SERIES)
