@@ -1,13 +1,15 @@
 """Expensive features: what each costs a bar, beside the function a researcher would call on every window.
 
-``python -m benchmarks.features_expensive`` prints the table of `features.catalogue.costs`: nanoseconds a bar, of a set
-that has only this feature, with the checks and steps that it needs and would share with others.
+``python -m benchmarks.features_expensive`` measures the table of `features.catalogue.costs` and writes it there:
+nanoseconds a bar, of a set that has only this feature, with the checks and steps that it needs and would share with
+others.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.features import replayed
 from benchmarks.harness import Result, compare
 from features.catalogue import CATALOGUE, default_features
+from features.catalogue import costs as costs_module
 from features.catalogue.breaks import shortest_regression
 from features.conformance import fitted_on_random_bars, plain_bars
 from features.engine import FeatureEngine
@@ -144,6 +147,15 @@ def costs() -> dict[str, float]:
     return found
 
 
+def written(source: str, found: Mapping[str, float]) -> str:
+    """The source of `features.catalogue.costs` with the numbers of its table renewed."""
+    before, rest = source.split("    {\n", 1)
+    _, after = rest.split("    }\n", 1)
+    lines = "".join(f'        "{name}": {cost:.0f},\n' for name, cost in found.items())
+    return f"{before}    {{\n{lines}    }}\n{after}"
+
+
 if __name__ == "__main__":
-    for name, cost in costs().items():
-        print(f'        "{name}": {cost:.0f},')
+    path = Path(costs_module.__file__)
+    path.write_text(written(path.read_text(), costs()))
+    print(path.read_text())

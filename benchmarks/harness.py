@@ -78,15 +78,15 @@ def line(row: Result) -> str:
 
 
 def against_bar(whole: float, bar: float) -> str:
-    """The whole time in ms beside the bar that was set for it.
+    """The whole time beside the bar that was set for it.
 
     Examples
     --------
     >>> against_bar(0.004, 0.010), against_bar(0.015, 0.010)
-    ('whole 4.00 ms, bar 10 ms: 0.40 of it, under the bar', 'whole 15.00 ms, bar 10 ms: 1.50 of it, over the bar')
+    ('whole 4 ms, bar 10 ms: 0.40 of it, under the bar', 'whole 15 ms, bar 10 ms: 1.50 of it, over the bar')
     """
     side = "under" if whole < bar else "over"
-    return f"whole {whole * 1e3:.2f} ms, bar {bar * 1e3:g} ms: {whole / bar:.2f} of it, {side} the bar"
+    return f"whole {seconds(whole)}, bar {seconds(bar)}: {whole / bar:.2f} of it, {side} the bar"
 
 
 def median_of(repetitions: int, once: Callable[[], float]) -> float:

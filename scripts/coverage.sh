@@ -14,6 +14,8 @@ UNCOMPILED=(
   tests/features/test_feature_door.py
   tests/features/test_feature_engine.py
   --deselect=tests/features/test_feature_engine.py::test_the_next_process_loads_from_the_cache
+  tests/features/test_feature_regimes.py
+  tests/features/test_feature_breaks.py
   tests/features/test_panel_engine.py
   --deselect=tests/features/test_panel_engine.py::test_exact_after_200_000_steps
   tests/market/test_cusum.py

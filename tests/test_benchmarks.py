@@ -5,13 +5,16 @@ from __future__ import annotations
 import doctest
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 import benchmarks
 from benchmarks import harness
 from benchmarks.__main__ import SHARED, main
+from benchmarks.features_expensive import written
 from benchmarks.harness import Result, compare, line, median_of
+from features.catalogue import costs
 
 
 def test_both_sides_are_medians_of_alternating_repetitions(monkeypatch):
@@ -47,9 +50,17 @@ def test_a_line_has_rates_times_and_the_ratio():
 def test_where_a_bar_is_set_the_whole_stands_beside_it():
     row, whole = line(Result("label", "event", 2e-8, "pandas", 8e-8, work=100_000, bar=0.004)).splitlines()
     assert row == line(Result("label", "event", 2e-8, "pandas", 8e-8))
-    assert whole.strip() == "whole 2.00 ms, bar 4 ms: 0.50 of it, under the bar"
+    assert whole.strip() == "whole 2 ms, bar 4 ms: 0.50 of it, under the bar"
     over = line(Result("start", "start", 4.5, "imports", 1.0, bar=3.0)).splitlines()[1]
-    assert over.strip() == "whole 4500.00 ms, bar 3000 ms: 1.50 of it, over the bar"
+    assert over.strip() == "whole 4.5 s, bar 3 s: 1.50 of it, over the bar"
+
+
+def test_a_new_table_of_costs_replaces_the_old_one_and_nothing_else():
+    source = Path(costs.__file__).read_text()
+    assert written(source, costs.NANOSECONDS) == source
+    names = {}
+    exec(written(source, {"b": 41.4}), names)  # noqa: S102  (our own module)
+    assert names["NANOSECONDS"] == {"b": 41}
 
 
 def test_a_comparison_knows_its_whole_and_its_bar():
