@@ -14,9 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
+from typing import Final
 
 from market.errors import UniverseError
 from market.time import format_time
+
+ALWAYS: Final = 2**63 - 1
+"""A time that never comes, ns."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -92,6 +96,17 @@ class Universe:
         _refuse_overlaps(sorted(ordered, key=lambda one: (one.symbol, one.start)), "symbol", lambda one: one.symbol)
         object.__setattr__(self, "listings", ordered)
 
+    @classmethod
+    def of_symbols(cls, symbols: Iterable[str]) -> Universe:
+        """Every symbol an instrument by itself, always: what is assumed where nothing is known.
+
+        Examples
+        --------
+        >>> Universe.of_symbols(["BTCUSDT"]).members(0)
+        ('BTCUSDT',)
+        """
+        return cls(Listing(symbol, 0, symbol) for symbol in symbols)
+
     def members(self, at: int) -> tuple[str, ...]:
         """The symbols that were traded at a time (ns UTC), sorted."""
         return tuple(sorted(one.symbol for one in self.listings if one.holds(at)))
@@ -146,11 +161,40 @@ class Universe:
         if len(found) != 1:
             what = "nothing" if not found else f"{' and '.join(sorted(found))} one after the other"
             raise UniverseError(f"{symbol} named {what} between {format_time(start)} and {format_time(stop)}")
-        return tuple(
-            replace(one, start=max(one.start, start), stop=stop if one.stop is None else min(one.stop, stop))
-            for one in self.listings
-            if one.instrument in found and _overlaps(one, start, stop)
-        )
+        return self._life(found.pop(), start, stop)
+
+    def bearer(self, symbol: str, at: int) -> Listing:
+        """The last listing under a symbol that began by a time, whether or not it holds then.
+
+        Raises
+        ------
+        UniverseError
+            If the symbol named nothing until then.
+        """
+        named = [one for one in self.listings if one.symbol == symbol and one.start <= at]
+        if not named:
+            raise UniverseError(f"{symbol} named nothing until {format_time(at)}")
+        return max(named, key=lambda one: one.start)
+
+    def unit(self, symbol: str, at: int) -> Decimal:
+        """Coins in one unit of quantity of what a symbol last meant by a time: those of its first listing so named.
+
+        A later change of the multiplier under the same name, or under another, does not change it. Errors as `bearer`.
+        """
+        instrument = self.bearer(symbol, at).instrument
+        named = (one for one in self.listings if one.symbol == symbol and one.instrument == instrument)
+        return min(named, key=lambda one: one.start).multiplier
+
+    def behind(self, symbol: str, at: int, stop: int) -> tuple[Listing, ...]:
+        """The listings within [at, stop), cut to it, of the instrument that last bore a symbol by ``at``.
+
+        What the symbol names later does not matter: `spans` follows a name through a time, this an instrument from one.
+        Errors as `bearer`.
+        """
+        return self._life(self.bearer(symbol, at).instrument, at, stop)
+
+    def _life(self, instrument: str, start: int, stop: int) -> tuple[Listing, ...]:
+        return clipped((one for one in self.listings if one.instrument == instrument), start, stop)
 
     def alive(self, symbol: str, start: int, stop: int) -> bool:
         """Whether the instrument was traded throughout [start, stop), under whatever names.
@@ -163,6 +207,21 @@ class Universe:
             return False
         whole = spans[0].start == start and spans[-1].stop == stop
         return whole and all(before.stop == after.start for before, after in pairwise(spans))
+
+
+def clipped(listings: Iterable[Listing], start: int, stop: int) -> tuple[Listing, ...]:
+    """Listings cut to [start, stop), without those outside.
+
+    Examples
+    --------
+    >>> [(one.symbol, one.start, one.stop) for one in clipped([Listing("A", 0, "A", 5), Listing("A", 5, "B")], 3, 9)]
+    [('A', 3, 5), ('B', 5, 9)]
+    """
+    return tuple(
+        replace(one, start=max(one.start, start), stop=stop if one.stop is None else min(one.stop, stop))
+        for one in listings
+        if _overlaps(one, start, stop)
+    )
 
 
 def _overlaps(one: Listing, start: int, stop: int) -> bool:

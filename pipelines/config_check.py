@@ -27,7 +27,7 @@ def check_feature_names(config: FeaturesConfig, source: str) -> None:
     Raises
     ------
     ConfigError
-        With the nearest known names, else all of them.
+        With the nearest known names.
     """
     from features.catalogue import CATALOGUE, GROUPS
 
@@ -61,7 +61,7 @@ def with_own(files: tuple[str, ...]) -> Mapping[str, Feature]:
 def unknown_name(name: str, known: Mapping[str, Any]) -> str:
     """That a feature is not known, with what may have been meant."""
     near = difflib.get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known features are {', '.join(known)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else "`bot4 features list` shows all"
     return f"which the catalogue of features does not have; {hint}"
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +22,6 @@ from pipelines.errors import StageError
 from pipelines.stages.backtest import series_signals, trade
 from pipelines.stages.performance import as_backtest
 from pipelines.stages.tape import merge
-from pipelines.toml import to_toml
 from pipelines.workspace import Workspace
 from serving.config import ModelConfig, ServeConfig, SourceConfig
 from serving.scores import read_scores
@@ -31,7 +29,6 @@ from serving.start import Folders, read_stream, trade_start
 from trading.backtest import Outcome
 from trading.journal import read_journal
 
-SERVE = "serve.toml"
 Records = NDArray[np.void]
 
 
@@ -52,18 +49,10 @@ def serve_config(config: RunConfig, run_id: str, version: int) -> ServeConfig:
     return ServeConfig(
         name=run_id,
         model=ModelConfig(name=config.name, alias=str(version)),
-        source=SourceConfig(venue=config.data.venue, stop=config.data.stop),
+        source=SourceConfig(venue=config.data.venue, stop=config.data.stop, listings=config.data.listings),
         trading=config.trading,
         exchange=config.exchange,
     )
-
-
-def write_serve_config(config: ServeConfig, folder: Path) -> Path:
-    """Write a live process's configuration into a run's folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / SERVE
-    path.write_text(to_toml(msgspec.to_builtins(config)) + "\n")
-    return path
 
 
 def run_live(path: Path, workspace: Workspace) -> str:

@@ -63,10 +63,20 @@ class Finding(msgspec.Struct, frozen=True):
     message: str
 
 
+class Named(msgspec.Struct, frozen=True):
+    """A stretch of an instrument's life under one symbol, ``multiplier`` coins to one unit of quantity."""
+
+    symbol: str
+    start: int
+    end: int
+    multiplier: str = "1"
+
+
 class SeriesData(msgspec.Struct, frozen=True):
     """One instrument's bars: ``gaps`` holes of ``missing_bars`` bars together between ``start`` and ``end``.
 
-    ``kind`` is ``spot`` or ``perpetual``; empty where it is not known.
+    ``kind`` is ``spot`` or ``perpetual``; empty where it is not known. ``names``: what it was called, if anything else
+    than ``symbol``; the bars are in that symbol's unit.
     """
 
     symbol: str
@@ -80,6 +90,7 @@ class SeriesData(msgspec.Struct, frozen=True):
     fingerprint: str
     findings: tuple[Finding, ...] = ()
     kind: str = ""
+    names: tuple[Named, ...] = ()
 
 
 class FeatureList(msgspec.Struct, frozen=True):

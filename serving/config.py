@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from market.time import parse_interval, parse_time
+from market.universe import Listing, Universe
 from trading.config import ExchangeConfig, TradingConfig
 
 
@@ -28,6 +30,9 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Bars before ``start`` (by default: where the bundle's own data ended) are not traded on; they bring the
     features' and the model's state up to date. ``grace``: where features read several instruments, how long after its
     end a step waits for the bars that are missing; one that comes later is dropped and counted as missing.
+
+    ``universe`` names a table of listings beside the configuration, by which each instrument is followed through its
+    renames, in the unit that it was trained in; once read, the table is gone and ``listings`` has its content.
     """
 
     kind: Literal["lake"] = "lake"
@@ -36,6 +41,8 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop: str | None = None
     speed: float = 0.0
     grace: str = "2s"
+    universe: str | None = None
+    listings: tuple[Listing, ...] = ()
 
     def __post_init__(self) -> None:
         for text in (self.start, self.stop):
@@ -44,6 +51,10 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         parse_interval(self.grace)
         if self.speed < 0:
             raise ValueError(f"source.speed is {self.speed}; it is 0 (as fast as possible) or a positive factor")
+
+    def known_listings(self, symbols: Iterable[str]) -> Universe:
+        """The listings; without any, each symbol is an instrument by itself all the time."""
+        return Universe(self.listings) if self.listings else Universe.of_symbols(symbols)
 
 
 class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from market.bars import PANEL_FIELDS, trimmed
-from market.lake import Lake, SeriesKey
+from market.lake import Lake
 from market.time import format_interval, format_time, parse_time
+from market.universe import ALWAYS, Listing
+from market.universe_bars import Read, from_lake, joined
 from models.bundle.bundle import Bundle
 from models.bundle.golden import self_test
 from models.bundle.store import ModelStore
@@ -67,20 +70,35 @@ def read_stream(bundle: Bundle, config: ServeConfig, lake: Path | str) -> dict[s
         If an instrument has none, or one inside lacks such a field.
     """
     fields = bundle.feature_set().fields - frozenset(PANEL_FIELDS)
-    interval = bundle.manifest.features.interval
-    stop = None if config.source.stop is None else parse_time(config.source.stop)
     found = {}
     for one in bundle.instruments():
-        key = SeriesKey(config.source.venue, one.symbol, "bars", format_interval(interval))
-        begin = bundle.snapshot(one.symbol).end
-        bars = Lake(lake).read(key, begin, stop)
+        spans, unit, read = recorded(bundle, config, lake, one.symbol)
+        bars = joined(spans, unit, read)
         if not len(bars):
             raise NotReadyError(
-                f"the lake has no {key.interval} bars of {one.symbol} ({config.source.venue}) behind "
-                f"{format_time(begin)}, where the model's data ended: import them with `bot4 data import`"
+                f"the lake has no {format_interval(bundle.manifest.features.interval)} bars of {one.symbol} "
+                f"({config.source.venue}) behind {format_time(bundle.snapshot(one.symbol).end)}, where the model's "
+                "data ended: import them with `bot4 data import`"
             )
         found[one.symbol] = whole(trimmed(bars, fields), one.symbol, fields)
     return found
+
+
+def recorded(
+    bundle: Bundle, config: ServeConfig, lake: Path | str, symbol: str
+) -> tuple[tuple[Listing, ...], Decimal, Read]:
+    """What an instrument was called behind the bundle's snapshot, the unit it was trained in, and where its bars lie.
+
+    Raises
+    ------
+    UniverseError
+        If the listings do not know the symbol.
+    """
+    begin = bundle.snapshot(symbol).end
+    stop = ALWAYS if config.source.stop is None else parse_time(config.source.stop)
+    universe = config.source.known_listings(one.symbol for one in bundle.instruments())
+    read = from_lake(Lake(lake), config.source.venue, format_interval(bundle.manifest.features.interval))
+    return universe.behind(symbol, begin, stop), universe.unit(symbol, begin), read
 
 
 def whole(bars: NDArray[np.void], symbol: str, fields: frozenset[str]) -> NDArray[np.void]:

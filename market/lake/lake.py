@@ -159,6 +159,10 @@ class Lake:
         keys = [SeriesKey.from_folder(PurePosixPath(one)) for one in self.store.folders() if self._months(one)]
         return sorted((self._info(key) for key in keys), key=lambda info: info.key)
 
+    def holds(self, key: SeriesKey) -> bool:
+        """Whether there is such a series."""
+        return bool(self._months(str(key.folder)))
+
     def fingerprint(self, key: SeriesKey, start: int | None = None, stop: int | None = None) -> str:
         """SHA-256 of the bars `read` gives: the same however, and in whatever order, they were imported."""
         return fingerprint_bars(self.read(key, start, stop))

@@ -107,7 +107,7 @@ def train_first(
 
 
 class HeldLake(Lake):
-    """A lake that holds the bars of a world in memory; stages read it like any other."""
+    """A lake that holds the bars of a world in memory; stages read it like any other, each symbol by itself."""
 
     __slots__ = ("held",)
     held: dict[SeriesKey, NDArray[np.void]]
@@ -123,6 +123,10 @@ class HeldLake(Lake):
         low = 0 if start is None else np.searchsorted(bars["start"], start)
         high = len(bars) if stop is None else np.searchsorted(bars["start"], stop)
         return bars[low:high].copy()
+
+    def holds(self, key: SeriesKey) -> bool:
+        """As `Lake.holds`."""
+        return key in self.held
 
 
 def facts_of(base: Trained, config: RunConfig, lake: Lake) -> DataFacts:

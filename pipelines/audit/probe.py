@@ -33,8 +33,11 @@ from pipelines.stages.score import load_scores, next_combination, score_job
 
 
 def panel_of(base: Trained, world: World, scratch: Artefacts) -> Artefact:
-    """The panel stage over other bars, or over the same in another order of instruments."""
-    data = msgspec.structs.replace(base.config.data, symbols=world.symbols)
+    """The panel stage over other bars, or over the same in another order of instruments.
+
+    A world's bars are joined through all names of an instrument already, so there are no listings.
+    """
+    data = msgspec.structs.replace(base.config.data, symbols=world.symbols, listings=())
     config = msgspec.structs.replace(base.config, data=data)
     lake = HeldLake(config, world)
     return scratch.make(panel_job(config, facts_of(base, config, lake), lake))

@@ -67,11 +67,11 @@ def live_config(path: Path, workspace: Workspace) -> ServeConfig:
     StageError
         If no run was made with this training configuration.
     """
-    from pipelines.toml import load_toml, read_toml
-    from serving.config import ServeConfig
+    from pipelines.live import load_live
+    from pipelines.toml import read_toml
 
     if "data" not in read_toml(path):  # every training has it, no live process does
-        return load_toml(path, ServeConfig)
+        return load_live(path)
     from pipelines.config import load
     from pipelines.paper import serve_config
     from pipelines.runs import run_of

@@ -27,12 +27,11 @@ def serve(
     """
     import signal
 
-    from pipelines.toml import load_toml
-    from serving.config import ServeConfig
+    from pipelines.live import load_live
     from serving.start import Folders, bring_up
 
     place = open_workspace(workspace)
-    chosen = load_toml(config, ServeConfig)
+    chosen = load_live(config)
     asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: asked.append(got))

@@ -14,7 +14,8 @@ from models.bundle.store import ModelStore
 from pipelines.config import RunConfig
 from pipelines.flows.retries import RETRIES
 from pipelines.gates import verdicts
-from pipelines.paper import paper_run, serve_config, write_serve_config
+from pipelines.live import write_live
+from pipelines.paper import paper_run, serve_config
 from pipelines.report.write import write_report
 from pipelines.results import REPORT_FILE, BundleInfo, RunResult
 from pipelines.tracking import finished
@@ -47,7 +48,7 @@ def trade_on_paper(result: RunResult, config: RunConfig, workspace: Workspace) -
     version = finished.bundle_of(result).version or 0
     live = serve_config(config, result.run_id, version)
     folder = workspace.runs / result.run_id
-    path = write_serve_config(live, folder)
+    path = write_live(live, folder)
     bundle = ModelStore(workspace.store).resolve(result.name, version)
     traded = msgspec.structs.replace(result, paper=paper_run(bundle, live, path, workspace))
     traded.save(folder)

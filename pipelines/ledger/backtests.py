@@ -6,8 +6,9 @@ import getpass
 import time
 from typing import TYPE_CHECKING
 
-from market.lake import Lake, SeriesKey
 from market.time import format_interval
+from market.universe import clipped
+from market.universe_bars import joined_fingerprint, named_parts
 from pipelines.ledger.trial import Stretch, Trial, fresh_id
 from pipelines.toml import digest
 
@@ -30,17 +31,19 @@ def backtest_trial(bundle: Bundle, live: ServeConfig, workspace: Workspace, code
     NotReadyError
         If an instrument has no bars there.
     """
-    from serving.start import read_stream, trade_start
+    from serving.start import read_stream, recorded, trade_start
 
     begin, interval = trade_start(bundle, live), format_interval(bundle.manifest.features.interval)
-    lake, touched, data = Lake(workspace.lake), [], {}
+    stream, touched, data = read_stream(bundle, live, workspace.lake), [], {}
     for one in bundle.instruments():
-        bars = read_stream(bundle, live, workspace.lake)[one.symbol]
+        bars = stream[one.symbol]
         start, stop = max(begin, int(bars["start"][0])), int(bars["end"][-1])
         if start >= stop:
             continue
-        touched.append(Stretch(live.source.venue, one.symbol, start, stop, interval, one.base))
-        data[one.symbol] = lake.fingerprint(SeriesKey(live.source.venue, one.symbol, "bars", interval), start, stop)
+        spans, unit, read = recorded(bundle, live, workspace.lake, one.symbol)
+        parts = named_parts(clipped(spans, start, stop), read)
+        touched += [Stretch(live.source.venue, s.symbol, s.start, s.stop or stop, interval, one.base) for s, _ in parts]
+        data[one.symbol] = joined_fingerprint(parts, unit)
     return Trial(
         id=fresh_id(),
         created=time.time_ns(),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from market.universe import clipped
 from pipelines.ledger.errors import LedgerError
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.trial import SHARPE, Outcome, Returns, Status, Stretch, Trial, fresh_id
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 def stretches(data: DataConfig, facts: DataFacts, instruments: Iterable[Instrument] = ()) -> tuple[Stretch, ...]:
     """Everything a run reads: each symbol from its first bar to its last, the untouched stretch included.
 
-    Paper trading shows that stretch at the end of the same run, so it is touched too.
+    Paper trading shows that stretch at the end of the same run, so it is touched too. An instrument that was renamed is
+    touched under each of its names in its time.
 
     Parameters
     ----------
@@ -38,8 +40,9 @@ def stretches(data: DataConfig, facts: DataFacts, instruments: Iterable[Instrume
     """
     assets = {one.symbol: one.base for one in instruments}
     return tuple(
-        Stretch(data.venue, one.symbol, one.start, one.end, data.interval, assets.get(one.symbol, ""))
+        Stretch(data.venue, named.symbol, named.start, named.stop or one.end, data.interval, assets.get(one.symbol, ""))
         for one in facts.series
+        for named in clipped(data.spans(one.symbol), one.start, one.end)
     )
 
 

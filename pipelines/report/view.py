@@ -16,7 +16,18 @@ from pipelines.report.audit import audit_view
 from pipelines.report.features import features_view, off_rows
 from pipelines.report.importance import importance_view
 from pipelines.report.laboratory import laboratory_view
-from pipelines.results import METRICS, Backtest, Estimate, Fold, Number, Performance, Predictor, RunResult, Span
+from pipelines.results import (
+    METRICS,
+    Backtest,
+    Estimate,
+    Fold,
+    Number,
+    Performance,
+    Predictor,
+    RunResult,
+    SeriesData,
+    Span,
+)
 from pipelines.verdict import (
     CONFIDENT,
     day,
@@ -285,11 +296,27 @@ def image(picture: Picture) -> Row:
     return {"name": picture.name, "caption": picture.caption, "source": f"data:image/svg+xml;base64,{data}"}
 
 
+def called(series: SeriesData) -> str:
+    """An instrument's symbol, with the names it had before or after.
+
+    Examples
+    --------
+    >>> called(SeriesData("POL", "x", "1h", 2, 0, 7, 0, 0, "", names=(Named("MATIC", 0, 5), Named("POL", 5, 7))))
+    'POL (MATIC to 1970-01-01T00:00:00.000000005Z, then POL)'
+    """
+    if not series.names:
+        return series.symbol
+    units = {one.multiplier for one in series.names}
+    told = [f"{one.symbol}{f' of {one.multiplier}' if len(units) > 1 else ''}" for one in series.names]
+    ends = [f" to {format_time(one.end)}" for one in series.names[:-1]]
+    return f"{series.symbol} ({', then '.join(name + end for name, end in zip(told, [*ends, ''], strict=True))})"
+
+
 def series_rows(result: RunResult) -> list[Row]:
     """One row an instrument."""
     return [
         {
-            "symbol": one.symbol,
+            "symbol": called(one),
             "venue": f"{one.venue}, {one.kind}" if one.kind else one.venue,
             "interval": one.interval,
             "rows": f"{one.rows:,}",

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from market.instruments import Instrument
 from market.lake import Lake, SeriesKey
-from market.time import format_time, parse_interval, parse_time
+from market.time import format_time, parse_interval
+from market.universe import Listing
+from market.universe_bars import from_lake, joined, joined_fingerprint, named_parts
 from pipelines.config import DataConfig
 from pipelines.errors import StageError
 
@@ -46,11 +48,20 @@ def ingest_embedded(data: DataConfig, lake: Lake) -> None:
         lake.write(series_key(data, symbol), bars[symbol])
 
 
+def held_spans(data: DataConfig, lake: Lake, symbol: str) -> tuple[Listing, ...]:
+    """A symbol's listings in the run's time, without the first ones that the lake has no series of.
+
+    There the data begin later than the listings.
+    """
+    spans = data.spans(symbol)
+    held = [lake.holds(series_key(data, one.symbol)) for one in spans]
+    return spans[held.index(True) :] if any(held) else spans[-1:]
+
+
 def read_series(data: DataConfig, lake: Lake, symbol: str) -> NDArray[np.void]:
-    """One symbol's bars between the configured start and stop."""
-    start = None if data.start is None else parse_time(data.start)
-    stop = None if data.stop is None else parse_time(data.stop)
-    return lake.read(series_key(data, symbol), start, stop)
+    """One symbol's bars between the configured start and stop, under all the instrument's names and in its own unit."""
+    spans, read = held_spans(data, lake, symbol), from_lake(lake, data.venue, data.interval)
+    return joined(spans, data.unit(symbol), read)
 
 
 def describe(data: DataConfig, lake: Lake) -> DataFacts:
@@ -59,22 +70,34 @@ def describe(data: DataConfig, lake: Lake) -> DataFacts:
     Raises
     ------
     StageError
-        If a symbol has no bars there, or the holdout leaves nothing to learn from.
+        If a symbol has no bars there, or none under a name it had after its first bar, or the holdout leaves nothing to
+        learn from.
     """
-    facts = []
-    for symbol in data.symbols:
-        bars = read_series(data, lake, symbol)
-        if not len(bars):
-            raise StageError(f"the lake has no {data.interval} bars of {symbol} between data.start and data.stop")
-        start, end = int(bars["start"][0]), int(bars["end"][-1])
-        fingerprint = lake.fingerprint(series_key(data, symbol), start, end)
-        facts.append(SeriesFacts(symbol, fingerprint, len(bars), start, end))
+    facts = tuple(series_facts(data, lake, symbol) for symbol in data.symbols)
     cut = max(fact.end for fact in facts) - parse_interval(data.holdout)
     if cut <= min(fact.start for fact in facts):
         raise StageError(
             f"data.holdout is {data.holdout}, which begins {format_time(cut)}, before the first bar: shorten it"
         )
-    return DataFacts(tuple(facts), cut)
+    return DataFacts(facts, cut)
+
+
+def series_facts(data: DataConfig, lake: Lake, symbol: str) -> SeriesFacts:
+    """What identifies one symbol's bars; errors as `describe`."""
+    parts = named_parts(held_spans(data, lake, symbol), from_lake(lake, data.venue, data.interval))
+    while len(parts) > 1 and not len(parts[0][1]):
+        del parts[0]
+    if not len(parts[0][1]):
+        raise StageError(f"the lake has no {data.interval} bars of {symbol} between data.start and data.stop")
+    for one, bars in parts:
+        if not len(bars):
+            raise StageError(
+                f"the lake has no {data.interval} bars of {one.symbol}, as {symbol} was called from "
+                f"{format_time(one.start)} on: import them, or set data.stop"
+            )
+    fingerprint = joined_fingerprint(parts, data.unit(symbol))
+    rows = sum(len(bars) for _, bars in parts)
+    return SeriesFacts(symbol, fingerprint, rows, int(parts[0][1]["start"][0]), int(parts[-1][1]["end"][-1]))
 
 
 def instruments(data: DataConfig, folder: str) -> tuple[Instrument, ...]:

@@ -15,18 +15,19 @@ import msgspec
 
 from market.lake import Lake
 from market.quality import check_bars
+from market.universe import clipped
 from models.bundle.bundle import Bundle
 from models.ensemble import Combination
 from models.weights import effective_rows
 from pipelines import results
 from pipelines.audit.findings import Audit
-from pipelines.config import RunConfig
+from pipelines.config import DataConfig, RunConfig
 from pipelines.feature_study import FeatureStudy
 from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
 from pipelines.ledger.summary import TrialSummary
 from pipelines.stages.artefacts import ROOT, Artefact
-from pipelines.stages.data import DataFacts, read_series
+from pipelines.stages.data import DataFacts, SeriesFacts, read_series
 from pipelines.stages.evaluate import Compared, differences, learning, reliabilities
 from pipelines.stages.panel import load_panel, panel_facts
 from pipelines.stages.performance import SHARPE_METHOD
@@ -60,9 +61,18 @@ def series_data(
                 fingerprint=fact.fingerprint,
                 findings=findings,
                 kind=kinds[fact.symbol],
+                names=names(config.data, fact),
             )
         )
     return tuple(found)
+
+
+def names(data: DataConfig, fact: SeriesFacts) -> tuple[results.Named, ...]:
+    """What an instrument was called while its bars ran; nothing if that was its symbol, in one unit, all the time."""
+    spans = clipped(data.spans(fact.symbol), fact.start, fact.end)
+    if [one.symbol for one in spans] == [fact.symbol]:
+        return ()
+    return tuple(results.Named(one.symbol, one.start, one.stop or fact.end, str(one.multiplier)) for one in spans)
 
 
 def git_commit() -> str | None:

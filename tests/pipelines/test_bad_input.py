@@ -162,7 +162,7 @@ WRONG = {
     "an ill-typed value of a member": (with_line("members.linear", 'clip = "no"'), ("members.linear", "`float`")),
     "an unknown member": (with_line("members.linear", "[members.lstmx]"), ("lstmx", "'lstm'", "xgboost")),
     "an unknown feature": (changed("rsi_14", "rsi14"), ("features.names", "rsi14", "rsi_14")),
-    "a feature unlike all others": (changed("rsi_14", "zzzzzz"), ("zzzzzz", "known features are scaled_return_1, ")),
+    "a feature unlike all others": (changed("rsi_14", "zzzzzz"), ("zzzzzz", "`bot4 features list` shows all")),
     "a feature twice": (changed("scaled_return_16", "rsi_14"), ("features.names", "rsi_14 more than once")),
     "an unknown volatility": (with_line("features", 'volatility = "ewma_vol"'), ("volatility", "ewma_volatility_96")),
     "a volatility that is none": (with_line("features", 'volatility = "rsi_14"'), ("rsi_14", "ewma_volatility_24")),
