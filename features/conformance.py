@@ -117,30 +117,39 @@ def check_late_start(engine: FeatureEngine, bars: Bars, starts: Iterable[int]) -
 
 
 def check_memory(engine: FeatureEngine, bars: Bars, places: Sequence[int], further: Iterable[int] = ()) -> None:
-    """A changed bar changes no row after the declared memory, and at one place at least the last row within it.
+    """`check_forgotten`, and at one place at least a changed bar changes the last row within the declared memory.
 
-    ``further`` places are tried as long as some feature's last row has not changed at any: entropies often do without
-    their oldest symbol.
+    ``further`` places are tried as long as some feature's last row has not changed at any: entropies and maxima often
+    do without their oldest bar, and on some bars always.
     """
-    features = engine.feature_set.features
-    whole = replayed(engine, bars)
+    features, whole = engine.feature_set.features, replayed(engine, bars)
     reached = np.array([feature.memory is None or not feature.fields for feature in features])
     for number, place in enumerate(chain(places, further)):
         if number >= len(places) and reached.all():
             break
-        changed = replayed(engine, shaken(bars, place, place + 1))
-        for column, feature in enumerate(features):
-            if feature.memory is None or place + feature.memory >= len(bars):
-                continue
-            after = place + feature.memory
-            pair = changed[after:, column : column + 1], whole[after:, column : column + 1]
-            demand_equal([feature.name], f"bar {place} still matters after {feature.memory} bars", *pair, after)
-            reached[column] |= changed[after - 1, column] != whole[after - 1, column]
+        reached |= check_forgotten(engine, bars, place, whole)
     for feature, seen in zip(features, reached, strict=True):
         if not seen:
             raise ConformanceError(
                 f"{feature.name}: declared memory {feature.memory}, but the oldest bar never matters"
             )
+
+
+def check_forgotten(engine: FeatureEngine, bars: Bars, place: int, whole: Rows) -> NDArray[np.bool_]:
+    """A changed bar changes no row after the declared memory; whether it changes the last row within, shape (f,).
+
+    ``whole``: the rows of the bars as they are.
+    """
+    changed = replayed(engine, shaken(bars, place, place + 1))
+    reached = np.zeros(whole.shape[1], bool)
+    for column, feature in enumerate(engine.feature_set.features):
+        if feature.memory is None or place + feature.memory >= len(bars):
+            continue
+        after = place + feature.memory
+        pair = changed[after:, column : column + 1], whole[after:, column : column + 1]
+        demand_equal([feature.name], f"bar {place} still matters after {feature.memory} bars", *pair, after)
+        reached[column] = changed[after - 1, column] != whole[after - 1, column]
+    return reached
 
 
 def check_no_lookahead(engine: FeatureEngine, bars: Bars, cuts: Iterable[int]) -> None:

@@ -17,6 +17,7 @@ from features.feature import Feature
 from features.feature_set import FeatureSet
 from features.kernels import ratios
 from features.nodes import Fitted, Node, Part, Value
+from market.bars import missing_bars
 
 Bars = NDArray[np.void]
 Runs = list[NDArray[np.float64]]
@@ -104,7 +105,4 @@ def observable(name: str, value: Value) -> Feature:
 
 def pieces(bars: Bars, interval: int, max_gap: int) -> list[Bars]:
     """The bars cut where a long gap empties the engine's state."""
-    if interval == 0 or len(bars) == 0:
-        return [bars]
-    missing = (bars["start"][1:] - bars["end"][:-1]) // interval
-    return np.split(bars, np.flatnonzero(missing > max_gap) + 1)
+    return np.split(bars, np.flatnonzero(missing_bars(bars, interval) > max_gap) + 1)

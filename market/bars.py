@@ -113,3 +113,19 @@ def trimmed(bars: NDArray[np.void], fields: Iterable[str]) -> NDArray[np.void]:
         return bars
     rows = np.flatnonzero(there)
     return bars[rows[0] : rows[-1] + 1] if len(rows) else bars[:0]
+
+
+def missing_bars(bars: NDArray[np.void], interval: int) -> NDArray[np.int64]:
+    """How many bars are missing between each two, shape (n - 1,); none where there is no grid (``interval`` 0).
+
+    Examples
+    --------
+    >>> bars = empty_bars(3)
+    >>> bars["start"], bars["end"] = [0, 60, 240], [60, 120, 300]
+    >>> missing_bars(bars, 60).tolist(), missing_bars(bars, 0).tolist()
+    ([0, 2], [0, 0])
+    """
+    if interval == 0:
+        return np.zeros(max(len(bars) - 1, 0), np.int64)
+    missing: NDArray[np.int64] = (bars["start"][1:] - bars["end"][:-1]) // interval
+    return missing

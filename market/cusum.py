@@ -66,6 +66,18 @@ class CusumSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @kernel
+def advance(up: float, down: float, move: float, threshold: float) -> tuple[float, float, int]:
+    """Both sums after a log return, and 1 or -1 where an upward or downward event is, else 0."""
+    up = max(0.0, up + move)
+    down = min(0.0, down + move)
+    if down <= -threshold:
+        return up, 0.0, -1
+    if up >= threshold:
+        return 0.0, down, 1
+    return up, down, 0
+
+
+@kernel
 def step(price: float, volatility: float, state: np.void) -> int:
     """One price: 1 or -1 where an upward or downward event is, else 0."""
     last = state["last"]
@@ -76,16 +88,9 @@ def step(price: float, volatility: float, state: np.void) -> int:
         return 0
     if state["rows"] == 1:
         return 0
-    move, threshold = math.log(price / last), state["scale"] * volatility
-    state["up"] = max(0.0, state["up"] + move)
-    state["down"] = min(0.0, state["down"] + move)
-    if state["down"] <= -threshold:
-        state["down"] = 0.0
-        return -1
-    if state["up"] >= threshold:
-        state["up"] = 0.0
-        return 1
-    return 0
+    up, down, side = advance(state["up"], state["down"], math.log(price / last), state["scale"] * volatility)
+    state["up"], state["down"] = up, down
+    return side
 
 
 @kernel

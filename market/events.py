@@ -13,7 +13,8 @@ Payload fields by kind (unused fields are zero)::
     BAR              open, high, low, close, volume, start, trades (-1 missing), taker-buy volume (-1 missing)
                      ts_event is the bar's end
     SIGNAL           probability, expected move, barrier, expiry, bundle, row hash, volatility, bar end
-                     moves are log returns in 1e-9; the expected move is that of the label at its exit
+                     moves are log returns in 1e-9; the expected move is that of the label at its exit; volatility is
+                     per bar, or per day where bars follow no clock
     ORDER_ACCEPTED   client id, venue id
     ORDER_REJECTED   client id, reason
     ORDER_CANCELLED  client id, reason

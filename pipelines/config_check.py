@@ -35,6 +35,7 @@ def check_feature_names(config: FeaturesConfig, source: str) -> None:
         "names": () if isinstance(config.names, str) else config.names,
         "exclude": config.exclude,
         "volatility": (config.volatility,),
+        "events": (config.events,) if config.events else (),
     }
     for key, names in asked.items():
         strange = [name for name in names if name not in CATALOGUE]

@@ -15,7 +15,7 @@ from features.row_hash import row_hashes
 from market.bar_events import bar_events
 from market.events import Kind
 from models.bundle.bundle import Bundle
-from models.dataset import Series
+from models.dataset import Series, decisions
 from pipelines import results
 from pipelines.config import RunConfig
 from pipelines.errors import StageError
@@ -87,7 +87,9 @@ def research(bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Researc
         rows = engine.replay(stream[one.symbol])
         _, probability = runner.run_rows(rows)
         first = int(np.searchsorted(stream[one.symbol]["end"], begin, side="right"))
-        series.append(Series(one.symbol, stream[one.symbol], rows, np.ascontiguousarray(rows[:, volatility])))
+        decides = decisions(rows, bundle.manifest.features.names, bundle.manifest.features.events)
+        volatilities = np.ascontiguousarray(rows[:, volatility])
+        series.append(Series(one.symbol, stream[one.symbol], rows, volatilities, decides))
         firsts.append(first)
         said.append(probability[first:])
         bars.append(stream[one.symbol][first:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,12 +17,16 @@ from serving.errors import NotReadyError
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one bar's features are and what the graph says of them; NaN probability: no prediction."""
+    """What one bar's features are and what the graph says of them; NaN probability: no prediction.
+
+    ``decides``: whether a decision is made here.
+    """
 
     end: int
     row_hash: int
     volatility: float
     probability: float
+    decides: bool = True
 
 
 class Predictor:
@@ -46,6 +51,7 @@ class Predictor:
         manifest = bundle.manifest
         self.payoff = manifest.payoff
         self._volatility = manifest.features.names.index(manifest.volatility)
+        self._events = manifest.features.names.index(manifest.features.events) if manifest.features.events else None
         self.panel = bundle.panel()
         self._engines = {symbol: bundle.engine().build() for symbol in symbols}
         self._runners = {symbol: bundle.runner() for symbol in self._engines}
@@ -86,7 +92,9 @@ class Predictor:
         row = self._engines[symbol].update(bar)
         prediction = self._runners[symbol].step(row)
         self._ends[symbol] = end
-        return Score(end, row_hash(row), float(row[self._volatility]), prediction.probability)
+        event = 1.0 if self._events is None else float(row[self._events])
+        decides = math.isfinite(event) and event != 0.0
+        return Score(end, row_hash(row), float(row[self._volatility]), prediction.probability, decides)
 
     def _refuse_old(self, symbol: str, bar: NDArray[np.void]) -> None:
         if int(bar["start"][0]) < self._ends[symbol]:

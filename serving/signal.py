@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,16 +16,17 @@ BUNDLE = 1
 
 
 def score_signal(score: Score, number: int, payoff: Payoff, interval: int) -> NDArray[np.void]:
-    """The signal of a score: shape (1,), or (0,) when no prediction was made."""
+    """The signal of a score: shape (1,), or (0,) when no prediction was made or none is acted on."""
     expected, barrier = payoff.moves(score.volatility)
+    validity, per_bar = payoff.clock(number, interval)
     return signal_events(
         np.array([score.end]),
         number,
-        np.array([score.probability]),
+        np.array([score.probability if score.decides else math.nan]),
         np.array([expected]),
         np.array([barrier]),
-        np.array([score.volatility]),
+        np.array([score.volatility * per_bar]),
         np.array([score.row_hash]),
-        interval,
+        validity,
         BUNDLE,
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from market.bars import PANEL_FIELDS, trimmed
 from market.lake import Lake
-from market.time import format_interval, format_time, parse_time
+from market.time import format_time, parse_time
 from market.universe import ALWAYS, Listing
 from market.universe_bars import Read, from_lake, joined
 from models.bundle.bundle import Bundle
@@ -74,9 +74,10 @@ def read_stream(bundle: Bundle, config: ServeConfig, lake: Path | str) -> dict[s
     for one in bundle.instruments():
         spans, unit, read = recorded(bundle, config, lake, one.symbol)
         bars = joined(spans, unit, read)
+        bars = bars[bars["end"] > bundle.snapshot(one.symbol).end]  # one without length may begin at the snapshot's end
         if not len(bars):
             raise NotReadyError(
-                f"the lake has no {format_interval(bundle.manifest.features.interval)} bars of {one.symbol} "
+                f"the lake has no {bundle.manifest.features.bars_name} bars of {one.symbol} "
                 f"({config.source.venue}) behind {format_time(bundle.snapshot(one.symbol).end)}, where the model's "
                 "data ended: import them with `bot4 data import`"
             )
@@ -97,7 +98,7 @@ def recorded(
     begin = bundle.snapshot(symbol).end
     stop = ALWAYS if config.source.stop is None else parse_time(config.source.stop)
     universe = config.source.known_listings(one.symbol for one in bundle.instruments())
-    read = from_lake(Lake(lake), config.source.venue, format_interval(bundle.manifest.features.interval))
+    read = from_lake(Lake(lake), config.source.venue, bundle.manifest.features.bars_name)
     return universe.behind(symbol, begin, stop), universe.unit(symbol, begin), read
 
 
@@ -140,6 +141,8 @@ def holes(bundle: Bundle, stream: Mapping[str, NDArray[np.void]]) -> list[str]:
     """What to tell people about bars that are missing right behind the snapshot: there the state begins anew."""
     features, found = bundle.manifest.features, []
     for symbol, bars in stream.items():
+        if not features.interval:
+            continue  # of bars that follow no clock none is missing
         missing = (int(bars["start"][0]) - bundle.snapshot(symbol).end) // features.interval
         if missing > features.max_gap:
             end = format_time(bundle.snapshot(symbol).end)

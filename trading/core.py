@@ -15,8 +15,8 @@
 - **Cover**: a position is bare when its working stops and exits (sent or accepted, nobody asked for their end) would
   not close it. A bare position leaves at the market, in every trading state: at once when a stop ends, else at the
   instrument's next bar, and at each bar again until it is covered. One slot is kept for that exit.
-- **Exit** at the vertical barrier: the first bar that ends a horizon after the entry, again until flat. An exit is for
-  what no working exit closes yet. Flat cancels what is left.
+- **Exit** at the vertical barrier: the first bar that ends a horizon after the entry (the last of as many bars where
+  they follow no clock), again until flat. An exit is for what no working exit closes yet. Flat cancels what is left.
 - **Book** cash flows exactly: a buyer's notional is rounded up, a seller's down, fees are the venue's.
 - What leaves exact arithmetic is not booked: a value stays the last good one, funding or a fill is left out; HALTED.
 - A duplicate fill is counted and dropped: its trade id is among the highest `TRADES` of those booked. A fill in no
@@ -381,6 +381,14 @@ def _cover(core: Records, books: Records, orders: Records, log: Records, row: in
 
 
 @kernel
+def _is_over(state: Any, book: Any, now: int) -> bool:
+    """Whether a position has come to its vertical barrier."""
+    if state["horizon"] == 0:
+        return bool(book["entry_bars"] >= state["horizon_bars"])
+    return bool(now >= book["entry_time"] + state["horizon"])
+
+
+@kernel
 def _on_bar(core: Records, books: Records, orders: Records, log: Records, row: int, at: int) -> int:
     event = log[row]
     number = event["instrument"]
@@ -390,7 +398,8 @@ def _on_bar(core: Records, books: Records, orders: Records, log: Records, row: i
     book["mark_time"] = event["ts_event"]
     if book["position"] != 0:
         at = _marked(core, books, orders, log, row, at, number)
-        if event["ts_event"] >= book["entry_time"] + state["horizon"] and state["trading_state"] != HALTED:
+        book["entry_bars"] += 1
+        if _is_over(state, book, event["ts_event"]) and state["trading_state"] != HALTED:
             at = _exit(core, books, orders, log, row, at, number)
         else:
             at = _cover(core, books, orders, log, row, at, number)
@@ -563,12 +572,12 @@ def _on_fill(core: Records, books: Records, orders: Records, log: Records, row: 
         state["gross"] -= book["reserved"] - reserved
         book["reserved"] = reserved
         if opening:
-            book["entry_time"] = event["ts_event"]
+            book["entry_time"], book["entry_bars"] = event["ts_event"], 0
     if lots == left:
         _release(core, books, orders, number, slot)
     at = _marked(core, books, orders, log, row, at, number)
     if book["position"] == 0:
-        book["entry_time"] = 0
+        book["entry_time"] = book["entry_bars"] = 0
         book["barrier"] = 0
         return _cancel_all(core, orders, log, row, at, number, 0)
     if purpose == ENTRY:

@@ -4,7 +4,7 @@ With bars only, what happened inside a bar is unknown; every rule takes the pess
 
 - A **market order** sent at a bar's end fills from the open of the first bar that starts later and traded. Never on
   the bar that produced the signal. Its price is the open, moved against us by half the spread, by latency
-  (``(high - low) * sqrt(latency / interval)``) and by impact (``open * impact * sqrt(share of the bar's volume)``).
+  (``(high - low) * sqrt(latency / bar's length)``) and by impact (``open * impact * sqrt(share of the bar's volume)``).
 - A **stop** is triggered when the bar touches it and fills at the worse of its trigger and the open, moved likewise.
   One that finds no volume left is triggered all the same: it goes on as a market order at the next bar.
 - A **limit** order fills only when the bar trades *through* its price, at its price.
@@ -13,7 +13,7 @@ With bars only, what happened inside a bar is unknown; every rule takes the pess
   cancelled; what is left of an exit goes on at the next bar. Bars without volume fill nothing.
 - An **immediate** order (IOC) may fill only on the first bar behind it, and only if that bar starts less than one
   interval after the order's time and has volume. Otherwise it is cancelled as unfilled when that bar comes, however
-  late. A market exit is good till cancelled: it waits.
+  late. A market exit is good till cancelled: it waits. Bars that follow no clock come when they come, never too late.
 - Reduce-only orders never open or turn a position; when there is none left they are cancelled.
 - **Cash**: the account begins with the capital and moves with every fill and funding exactly like the core's books. A
   spot purchase takes at most the lots that its cash pays for, the fee included; the rest is cancelled as unfilled.
@@ -45,10 +45,11 @@ from trading.layout import IOC, MARKET, SLOTS, STOP_MARKET, tick_limit
 Records = NDArray[np.void]
 
 EXCHANGE = np.dtype(
-    [(name, "<i8") for name in "next_venue_id slippage volume head tail charge interval cash".split()]
+    [(name, "<i8") for name in "next_venue_id slippage volume head tail charge interval delay cash".split()]
     + [(name, "<f8") for name in "half_spread latency impact participation".split()]
 )
-"""``slippage`` paid and ``volume`` traded so far, ledger units; ``latency`` is the root of its share of a bar.
+"""``slippage`` paid and ``volume`` traded so far, ledger units; ``latency`` is the root of its share of a bar of the
+``interval``; ``delay``: the same in ns, for bars that follow no clock (interval 0).
 
 ``cash``: the account's, ledger units; the same as the core's.
 """
@@ -96,13 +97,14 @@ def new_exchange(
     config
         The model's costs.
     interval
-        Length of a bar, ns.
+        Length of a bar, ns; 0 where bars follow no clock: each has its own, and none comes too late for an order.
     capital
         The account's cash before its first fill, ledger units.
     """
     exchange, books = np.zeros(1, EXCHANGE), np.zeros(len(instruments), VENUE_BOOK)
     exchange["half_spread"], exchange["impact"] = config.half_spread, config.impact
-    exchange["latency"] = math.sqrt(config.latency_ms * 1e6 / interval)
+    exchange["delay"] = round(config.latency_ms * 1e6)
+    exchange["latency"] = math.sqrt(config.latency_ms * 1e6 / interval) if interval else 0.0
     exchange["participation"], exchange["charge"] = config.participation, config.fees
     exchange["next_venue_id"], exchange["interval"], exchange["cash"] = 1, interval, capital
     for number, one in enumerate(instruments):
@@ -208,7 +210,7 @@ def _how(venue: Any, order: Any) -> int:
 @kernel
 def _missed(state: Any, venue: Any, order: Any) -> bool:
     """Whether nothing more of an order may fill: an immediate one had its fill, or its bar is empty or too late."""
-    late = venue["start"] - order["time"] >= state["interval"]
+    late = state["interval"] > 0 and venue["start"] - order["time"] >= state["interval"]
     return bool(venue["volume"] == 0 or (order["tif"] == IOC and (late or order["spent"] == 1)))
 
 
@@ -224,12 +226,21 @@ def _reference(venue: Any, order: Any, how: int) -> int:
 
 
 @kernel
+def _latency(state: Any, venue: Any) -> float:
+    """The root of the latency's share of the current bar: all of one that is over before an order arrives."""
+    if state["interval"] > 0 or state["delay"] == 0:
+        return float(state["latency"])
+    length = venue["end"] - venue["start"]
+    return math.sqrt(float(state["delay"]) / float(length)) if length > state["delay"] else 1.0
+
+
+@kernel
 def _price(state: Any, venue: Any, order: Any, how: int, lots: int) -> int:
     """The price in ticks: the reference, for a taker moved against us and rounded against us."""
     reference, side = _reference(venue, order, how), order["side"]
     if how == AT_LIMIT:
         return reference
-    reach = float(venue["high"] - venue["low"]) * state["latency"]
+    reach = float(venue["high"] - venue["low"]) * _latency(state, venue)
     share = math.sqrt(float(lots) / float(venue["volume"]))
     worse = float(reference) * (state["half_spread"] + state["impact"] * share) + reach
     if side > 0:

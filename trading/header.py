@@ -17,8 +17,8 @@ from trading.layout import CoreState, new_core
 class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session: its name, the model it follows, its instruments in order, what it was told, and its bars.
 
-    ``interval`` in ns, ``horizon`` in bars; ``instruments`` as `Instrument.to_dict`. It is fed the ``source``'s bars
-    that end behind ``start`` (ns).
+    ``interval`` in ns (0: bars that follow no clock), ``horizon`` in bars; ``instruments`` as `Instrument.to_dict`. It
+    is fed the ``source``'s bars that end behind ``start`` (ns).
     """
 
     name: str

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.instruments import TICK_LIMIT, Instrument
+from market.time import DAY, YEAR
 from trading.config import TradingConfig, money_units, ratio_units
 from trading.errors import LimitError
 from trading.exact import LIMIT
@@ -97,7 +98,7 @@ CORE = np.dtype(
         for name in (
             "trading_state seq next_client_id cash equity peak fees gross capital bars signals ignored entries orders "
             "fills denials duplicates violations sent_second sent_recently last_time leverage drawdown gross_limit "
-            "order_limit position_limit orders_per_minute horizon"
+            "order_limit position_limit orders_per_minute horizon horizon_bars"
         ).split()
     ]
     + [(name, "<f8") for name in "margin slippage volatility_target full_bet max_weight bars_per_year".split()]
@@ -105,6 +106,7 @@ CORE = np.dtype(
 )
 """The trader: what it has, what it counted, and what it was told.
 
+``horizon``: until the vertical barrier, ns; 0 where bars follow no clock: ``horizon_bars`` are counted there.
 ``sent``: the orders sent in each of the `SECONDS` seconds up to ``sent_second``, at the second modulo `SECONDS`;
 ``sent_recently``: their sum.
 """
@@ -114,14 +116,15 @@ BOOK = np.dtype(
         (name, "<i8")
         for name in (
             "numerator denominator min_lots max_lots min_notional max_notional tick_limit taker_fee spot "
-            "position value mark mark_time reserved entry_time barrier working trades_known"
+            "position value mark mark_time reserved entry_time entry_bars barrier working trades_known"
         ).split()
     ]
     + [("trades", "<i8", (TRADES,))]
 )
 """One instrument: its rules, our position (signed lots) and its value at the mark, and what is on its way.
 
-``trades``: the `TRADES` highest trade ids booked, in no order; the first ``trades_known`` places are taken.
+``entry_bars``: bars since the entry, that of the entry included. ``trades``: the `TRADES` highest trade ids booked, in
+no order; the first ``trades_known`` places are taken.
 """
 
 ORDER = np.dtype(
@@ -158,9 +161,11 @@ def new_core(instruments: Sequence[Instrument], config: TradingConfig, interval:
     instruments
         In the order of their numbers on the tape.
     interval
-        Length of a bar, ns: turns volatility per bar into volatility per year.
+        Length of a bar, ns: turns volatility per bar into volatility per year. 0 where bars follow no clock: signals
+        have volatility per day there.
     horizon
-        Bars after which a position is closed at the vertical barrier.
+        Bars after which a position is closed at the vertical barrier: those that fit in the time, missing ones
+        included, or those that there were, where bars follow no clock.
 
     Raises
     ------
@@ -185,12 +190,13 @@ def new_core(instruments: Sequence[Instrument], config: TradingConfig, interval:
         "position_limit": money_units(risk.position_notional, "position_notional"),
         "orders_per_minute": risk.orders_per_minute,
         "horizon": horizon * interval,
+        "horizon_bars": horizon,
         "margin": decision.margin,
         "slippage": decision.slippage,
         "volatility_target": sizing.volatility_target,
         "full_bet": sizing.full_bet,
         "max_weight": sizing.max_weight,
-        "bars_per_year": 365.25 * 86_400e9 / interval,
+        "bars_per_year": YEAR / (interval or DAY),
     }
     for name, value in values.items():
         core[name] = value

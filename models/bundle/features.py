@@ -18,10 +18,10 @@ from models.bundle.manifest import FeatureList
 FOLDER = "plugins"
 
 
-def listed_features(wanted: FeatureSet) -> FeatureList:
-    """A feature set as the manifest writes it."""
-    modules = tuple(one.module for one in plugin_sources(wanted.features))
-    return FeatureList(wanted.names, wanted.interval, wanted.max_gap, wanted.digest, dict(wanted.fitted), modules)
+def listed_features(wanted: FeatureSet, bars: str = "", events: str = "") -> FeatureList:
+    """A feature set as the manifest writes it; ``bars`` and ``events`` as there."""
+    modules, fitted = tuple(one.module for one in plugin_sources(wanted.features)), dict(wanted.fitted)
+    return FeatureList(wanted.names, wanted.interval, wanted.max_gap, wanted.digest, fitted, modules, bars, events)
 
 
 def plugin_files(wanted: FeatureSet) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from market.time import DAY, format_interval
 from models.bundle.errors import DamagedBundle, IncompatibleBundle
 
 FORMAT = 1
@@ -16,6 +17,8 @@ FORMAT = 1
 class FeatureList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The feature set: names in order, the bars' interval (ns), the largest gap in bars, and its digest.
 
+    ``bars``: what the lake calls the bars' series, if their interval is 0: they follow no clock. ``events``: the
+    feature at whose bars alone, where it is not 0, decisions are made.
     ``fitted``: what features were fitted to. ``plugins``: the modules of the files that features of one's own come
     from; the files are in the bundle.
     """
@@ -26,6 +29,13 @@ class FeatureList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     digest: str
     fitted: dict[str, tuple[float, ...]] = {}
     plugins: tuple[str, ...] = ()
+    bars: str = ""
+    events: str = ""
+
+    @property
+    def bars_name(self) -> str:
+        """What the lake calls the bars' series: ``15m``, or what ends a bar."""
+        return self.bars or format_interval(self.interval)
 
 
 class StateTensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,15 +69,17 @@ class PlattScaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clip: float
 
 
-class Payoff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Payoff(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a trade on a prediction pays: barriers of ``barrier_multiple`` expected moves, at most ``horizon`` bars.
 
     ``expected_move_ratio``: mean absolute log return at the exit, over volatility times the root of the horizon.
+    ``lengths``: of bars that follow no clock, how long each instrument's lasted in training, ns on average.
     """
 
     barrier_multiple: float
     horizon: int
     expected_move_ratio: float
+    lengths: tuple[int, ...] = ()
 
     def moves(self, volatility: float) -> tuple[float, float]:
         """The expected move at the exit and the barriers' distance, as log returns, at a volatility per bar.
@@ -79,6 +91,20 @@ class Payoff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         scale = volatility * math.sqrt(self.horizon)
         return self.expected_move_ratio * scale, self.barrier_multiple * scale
+
+    def clock(self, number: int, interval: int) -> tuple[int, float]:
+        """How long an instrument's signals hold (ns), and what turns its volatility per bar into the core's.
+
+        The core takes volatility per ``interval``, or, where bars follow no clock (0), per day.
+
+        Examples
+        --------
+        >>> Payoff(1.5, 16, 0.5).clock(0, 60)
+        (60, 1.0)
+        >>> Payoff(1.5, 16, 0.5, lengths=(DAY // 4,)).clock(0, 0) == (DAY // 4, 2.0)
+        True
+        """
+        return (interval, 1.0) if interval else (self.lengths[number], math.sqrt(DAY / self.lengths[number]))
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from market.bars import COLUMN, as_matrix
+from market.bars import COLUMN, as_matrix, missing_bars
 from market.jit import kernel
 from models.errors import LabelError
 
@@ -159,7 +159,7 @@ def triple_barrier(
     config
         The barriers.
     interval
-        The bars' grid, ns.
+        The bars' grid, ns; 0 for bars that follow no clock, between which none is missing.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def triple_barrier(
     touched = np.zeros(len(bars), np.int64)
     move = np.zeros(len(bars))
     missing = np.zeros(len(bars), np.int64)
-    missing[1:] = (bars["start"][1:] - bars["end"][:-1]) // interval
+    missing[1:] = missing_bars(bars, interval)
     by_close = config.touch == "close"
     matrix = as_matrix(np.ascontiguousarray(bars))
     scan(

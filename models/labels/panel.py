@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.dataset import Samples
 from models.errors import LabelError
 from models.weights import average_uniqueness
+from models.weights.overlaps import lasting
 
 
 class LabelTable(Protocol):
@@ -80,4 +81,6 @@ def flat_samples(bars: Sequence[NDArray[np.void]], labels: Sequence[LabelTable])
         np.concatenate([getattr(one, name) for one in labels])[order] for name in ("row", "start", "t1", "label")
     )
     move = np.concatenate([one.move for one in labels])[order]
-    return Samples(instrument[order], row, t0[order], start, t1, label, move, average_uniqueness(start, t1))
+    return Samples(
+        instrument[order], row, t0[order], start, t1, label, move, average_uniqueness(start, lasting(start, t1))
+    )

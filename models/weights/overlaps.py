@@ -29,6 +29,19 @@ def check_intervals(start: NDArray[np.int64], t1: NDArray[np.int64]) -> tuple[ND
     return start, t1
 
 
+def lasting(start: NDArray[np.int64], t1: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ends that are after their starts, shape (n,): a label within one moment lasts a nanosecond.
+
+    Bars that follow no clock may all be over in the moment in which they begin, and their labels with them.
+
+    Examples
+    --------
+    >>> lasting(np.array([5, 5]), np.array([5, 9])).tolist()
+    [6, 9]
+    """
+    return np.maximum(t1, start + 1)
+
+
 def ascending(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """The order in which values ascend; a stable sort, which is fast where they nearly do."""
     if (values[1:] >= values[:-1]).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,28 @@ class Column:
                 f"{self.stage}: column {self.name} has shape {np.shape(self.values)}; it must be ({len(self.rows)},), "
                 "one value for each row"
             )
+
+
+def distinct(times: Ints) -> Ints:
+    """Ascending times as names: where several are one, they are moved on by single nanoseconds; shape of ``times``.
+
+    Examples
+    --------
+    >>> distinct(np.array([10, 10, 10, 11, 20])).tolist()
+    [10, 11, 12, 13, 20]
+    """
+    number = np.arange(len(times))
+    moved: Ints = np.maximum.accumulate(times - number) + number
+    return moved
+
+
+def sample_times(bars: Sequence[NDArray[np.void]], instrument: Ints, row: Ints) -> Ints:
+    """The `distinct` ends of some rows of the instruments' bars, shape of ``row``."""
+    out = np.empty(len(row), np.int64)
+    for number, one in enumerate(bars):
+        mine = instrument == number
+        out[mine] = distinct(one["end"])[row[mine]]
+    return out
 
 
 def words(values: NDArray[Any]) -> Ints:

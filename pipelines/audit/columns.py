@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from market.events import Kind
 from models.dataset import Panel
 from models.ensemble import Combination
-from pipelines.audit.column import Column, Ints, Rows
+from pipelines.audit.column import Column, Ints, Rows, distinct, sample_times
 from pipelines.audit.findings import Finding
 from pipelines.audit.pieces import FILL, filled_too_early, label_columns, reach
 from pipelines.config import RunConfig
@@ -48,12 +48,12 @@ def panel_columns(config: RunConfig, panel: Panel) -> list[Column]:
     bars, samples = [one.bars for one in panel.series], panel.samples
     end = np.concatenate([one["end"] for one in bars])
     place = np.repeat(np.arange(len(bars)), [len(one) for one in bars])
-    rows = Rows(symbols, place, end, end)
+    rows = Rows(symbols, place, np.concatenate([distinct(one["end"]) for one in bars]), end)
     values = np.concatenate([one.features for one in panel.series])
     features = [Column("features", name, rows, values[:, n]) for n, name in enumerate(panel.feature_names)]
     labels = label_columns(symbols, bars, samples, label_span(config))
     decided = reach(bars, samples.t1, label_span(config))
-    weighed = Rows(symbols, samples.instrument, samples.t0, decided)
+    weighed = Rows(symbols, samples.instrument, sample_times(bars, samples.instrument, samples.row), decided)
     return [*features, *labels, Column("weights", "weight", weighed, samples.weight)]
 
 
@@ -65,7 +65,7 @@ def fitted_feature_columns(
     A fold whose features could not be fitted has the same columns without rows; ``about`` is of the run's panel.
     """
     symbols = tuple(one.symbol for one in panel.series)
-    end = np.concatenate([one.bars["end"] for one in panel.series])
+    end = np.concatenate([distinct(one.bars["end"]) for one in panel.series])
     place = np.repeat(np.arange(len(symbols)), [len(one.bars) for one in panel.series])
     names = [feature.name for feature in about.feature_set().features if feature.fitted]
     found: list[Column] = []
@@ -89,10 +89,11 @@ def split_columns(config: RunConfig, panel: Panel, windows: Sequence[Window]) ->
     symbols = tuple(one.symbol for one in panel.series)
     settled = window_reach(config, panel, [one.test_start for one in windows])
     samples, parts = panel.samples, []
+    times = sample_times([one.bars for one in panel.series], samples.instrument, samples.row)
     for number, window in enumerate(windows):
         index = training_samples(panel, window)
         place = number * len(symbols) + samples.instrument[index]
-        parts.append((place, samples.t0[index], np.full(len(index), window.test_start),
+        parts.append((place, times[index], np.full(len(index), window.test_start),
                       np.full(len(index), settled[number])))  # fmt: skip
     place, time, known, late = (np.concatenate(one) for one in zip(*parts, strict=True))
     places = tuple(f"fold {one.index + 1}, {symbol}" for one in windows for symbol in symbols)
@@ -148,8 +149,8 @@ def score_columns(
         for number, series in enumerate(panel.series):
             first, stop = score.array(f"rows-{number}").tolist()
             place.append(np.full(stop - first, number))
-            time.append(series.bars["end"][first:stop])
-            known.append(np.maximum(time[-1], floor))
+            time.append(distinct(series.bars["end"])[first:stop])
+            known.append(np.maximum(series.bars["end"][first:stop], floor))
             values.append(np.column_stack([score.array(f"members-{number}"), score.array(f"probability-{number}")]))
     symbols = tuple(one.symbol for one in panel.series)
     rows = Rows(symbols, *(np.concatenate(one) for one in (place, time, known)))
@@ -169,27 +170,24 @@ def journal_columns(
     for stage, kind, fields in (("orders", Kind.SUBMIT_ORDER, SUBMITTED), ("fills", Kind.FILL, FILLED)):
         chosen = np.flatnonzero(journal["kind"] == kind)
         place = journal["instrument"][chosen].astype(np.int64)
-        rows = Rows(config.data.symbols, place, distinct(place, now[chosen]), known[chosen])
+        rows = Rows(config.data.symbols, place, distinct_of(place, now[chosen]), known[chosen])
         found += [Column(stage, name, rows, journal[field][chosen]) for name, field in fields.items()]
     zero = np.zeros(len(journal), np.int64)
-    rows = Rows(("journal",), zero, distinct(zero, now), known)
+    rows = Rows(("journal",), zero, distinct(now), known)
     return [*found, Column("journal", "every byte", rows, journal["checksum"])]
 
 
-def distinct(place: Ints, time: Ints) -> Ints:
-    """Ascending times moved by single nanoseconds where a place has one more than once.
+def distinct_of(place: Ints, time: Ints) -> Ints:
+    """Ascending times, `distinct` at each place.
 
     Examples
     --------
-    >>> distinct(np.array([0, 1, 0, 0]), np.array([10, 10, 10, 20])).tolist()
+    >>> distinct_of(np.array([0, 1, 0, 0]), np.array([10, 10, 10, 20])).tolist()
     [10, 10, 11, 20]
     """
     out = time.copy()
     for one in np.unique(place):
-        mine = np.flatnonzero(place == one)
-        begins = np.concatenate([[True], np.diff(time[mine]) != 0])
-        number = np.arange(len(mine))
-        out[mine] += number - np.maximum.accumulate(np.where(begins, number, 0))
+        out[place == one] = distinct(time[place == one])
     return out
 
 

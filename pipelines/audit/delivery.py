@@ -24,7 +24,7 @@ def delivered(world: World, folder: Path, every: bool) -> list[Finding]:
     chosen = World(world.symbols[: None if every else 1], world.bars[: None if every else 1], world.interval)
     lake, found = Lake(folder), []
     for number, bars in enumerate(chosen.bars):
-        key = SeriesKey("audit", f"S{number}", interval="1m")
+        key = SeriesKey("audit", f"S{number}", interval="1m" if world.interval else "tick-1")
         for piece in np.array_split(bars, PIECES)[::-1]:
             lake.write(key, piece)
         found.append(lake.read(key))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Samples
-from pipelines.audit.column import Column, Ints, Rows
+from pipelines.audit.column import Column, Ints, Rows, sample_times
 from pipelines.audit.compare import compare
 from pipelines.audit.errors import AuditError
 from pipelines.audit.findings import Finding
@@ -134,7 +134,8 @@ class OutOfFold:
 
 
 def _columns(stage: str, world: World, samples: Samples, test: Ints, number: int, learned: Learned) -> list[Column]:
-    rows = Rows(world.symbols, samples.instrument[test], samples.t0[test], samples.t0[test])
+    time = sample_times(world.bars, samples.instrument, samples.row)[test]
+    rows = Rows(world.symbols, samples.instrument[test], time, samples.t0[test])
     found = [Column(stage, name, rows, np.asarray(values)) for name, values in learned.rows.items()]
     begin = samples.t0[test].min()
     for name, values in learned.fitted.items():

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from models.dataset import Samples
 from models.labels import flat_samples
 from models.labels.panel import LabelTable
-from pipelines.audit.column import Column, Ints, Rows
+from pipelines.audit.column import Column, Ints, Rows, distinct, sample_times
 from pipelines.audit.errors import AuditError
 from pipelines.audit.findings import Finding
 from pipelines.audit.perturb import Bars, Random
@@ -61,7 +61,7 @@ def bar_rows(world: World) -> Rows:
     """A row for every bar of every instrument, decided at the bar's end."""
     place = np.concatenate([np.full(len(bars), number, np.int64) for number, _, bars in by_instrument(world)])
     end = np.concatenate([bars["end"] for bars in world.bars])
-    return Rows(world.symbols, place, end, end)
+    return Rows(world.symbols, place, np.concatenate([distinct(bars["end"]) for bars in world.bars]), end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def label_columns(symbols: tuple[str, ...], series: Sequence[Bars], samples: Sam
     for number, bars in enumerate(series):
         mine = samples.instrument == number
         settled[mine] = np.maximum(settled[mine], vertical_ends(bars, samples.row[mine], span))
-    rows = Rows(symbols, samples.instrument, samples.t0, samples.t1, settled)
+    time = sample_times(series, samples.instrument, samples.row)
+    rows = Rows(symbols, samples.instrument, time, samples.t1, settled)
     return [Column("labels", name, rows, getattr(samples, name)) for name in ("start", "t1", "label", "move")]
 
 
@@ -145,7 +146,8 @@ class Labels:
     def checks(self, world: World, random: Random) -> Sequence[Finding]:
         """A label that ends before it begins, or begins before its decision's bar has ended."""
         samples = self.samples(world)
-        early = np.flatnonzero((samples.t1 <= samples.t0) | (samples.start < samples.t0))
+        over = samples.t1 <= samples.t0 if world.interval else samples.t1 < samples.t0  # no clock, no least length
+        early = np.flatnonzero(over | (samples.start < samples.t0))
         return [breach("labels", "interval", world, samples, early, "begins before its decision, or never ends")]
 
 
@@ -185,7 +187,8 @@ class Weights:
         samples = self.labels.samples(world)
         settled = reach(world.bars, samples.t1, self.labels.span)
         known = samples.t1 if self.span is None else reach(world.bars, samples.t1, self.span)
-        rows = Rows(world.symbols, samples.instrument, samples.t0, known, np.maximum(known, settled))
+        time = sample_times(world.bars, samples.instrument, samples.row)
+        rows = Rows(world.symbols, samples.instrument, time, known, np.maximum(known, settled))
         return [Column(self.stage, "weight", rows, self.function(samples.start, samples.t1))]
 
     def checks(self, world: World, random: Random) -> Sequence[Finding]:
@@ -206,7 +209,7 @@ class Orders:
     def columns(self, world: World) -> Sequence[Column]:
         """Price and quantity."""
         fills = self.function(world)
-        known = fills["bar"] + world.interval
+        known = bar_ends(world, fills)
         rows = Rows(world.symbols, fills["instrument"], fills["bar"], known)
         return [Column(self.stage, name, rows, np.ascontiguousarray(fills[name])) for name in ("price", "quantity")]
 
@@ -214,6 +217,16 @@ class Orders:
         """A fill on the bar of its own signal."""
         fills = self.function(world)
         return [filled_too_early(self.stage, world.symbols, fills)]
+
+
+def bar_ends(world: World, fills: NDArray[np.void]) -> NDArray[np.int64]:
+    """When the bar of each fill is over, by its start; of several that start together, when the last one is."""
+    found = np.empty(len(fills), np.int64)
+    for number, bars in enumerate(world.bars):
+        mine = fills["instrument"] == number
+        place = np.searchsorted(bars["start"], fills["bar"][mine], side="right") - 1
+        found[mine] = bars["end"][place] if len(bars) else fills["bar"][mine]
+    return found
 
 
 def filled_too_early(stage: str, symbols: tuple[str, ...], fills: NDArray[np.void]) -> Finding:

@@ -21,7 +21,7 @@ class World:
     symbols, bars
         The instruments, and BAR records of each.
     interval
-        The bars' grid (ns).
+        The bars' grid (ns), 0 for bars that follow no clock.
     tables
         Other data by name: structured arrays with a field ``known``, when each row was published (ns UTC), ascending.
     """

@@ -59,7 +59,7 @@ def list_(workspace: WorkspaceOption = WORKSPACE) -> None:
 @app.command(epilog="Example: bot4 models show spot-15m champion")
 def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE) -> None:
     """Show one version: what it is, what it was trained on, its certificate, and the history of its aliases."""
-    from market.time import format_interval, format_time
+    from market.time import format_time
     from pipelines.report.view import flattened
 
     store = _store(open_workspace(workspace))
@@ -71,7 +71,8 @@ def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE)
         "folder": str(bundle.folder),
         "members": ", ".join(member.name for member in manifest.members),
         "instruments": ", ".join(sorted(training.fingerprints)),
-        "features": f"{len(manifest.features.names)} of {format_interval(manifest.features.interval)} bars",
+        "features": f"{len(manifest.features.names)} of {manifest.features.bars_name} bars",
+        "decides": f"where {manifest.features.events} is not 0" if manifest.features.events else "at every bar",
         "trained": f"{format_time(training.start)} to {format_time(training.trained_through)}",
         "rows": f"{training.rows:,} (effectively {training.effective_rows:,.0f})",
         "trials": str(training.trials),

@@ -45,7 +45,8 @@ def strategies_figure(strategies: tuple[Strategy, ...], days: NDArray[np.int64])
         for one, place in zip(strategies, spread(ends, ROOM * (high - low)), strict=True):
             style = {"color": colour[one.name], "va": "center", "fontsize": 8, "clip_on": False}
             axes.annotate(one.name, (1.0, place), (3, 0), axes.get_yaxis_transform(), "offset points", **style)
-        axes.set_xlim(time[0], time[-1])
+        if len(time) > 1:
+            axes.set_xlim(time[0], time[-1])
         axes.set_ylabel("return, %")
         date_axis(axes)
 

@@ -6,7 +6,6 @@ import getpass
 import time
 from typing import TYPE_CHECKING
 
-from market.time import format_interval
 from market.universe import clipped
 from market.universe_bars import joined_fingerprint, named_parts
 from pipelines.ledger.trial import Stretch, Trial, fresh_id
@@ -33,7 +32,7 @@ def backtest_trial(bundle: Bundle, live: ServeConfig, workspace: Workspace, code
     """
     from serving.start import read_stream, recorded, trade_start
 
-    begin, interval = trade_start(bundle, live), format_interval(bundle.manifest.features.interval)
+    begin, interval = trade_start(bundle, live), bundle.manifest.features.bars_name
     stream, touched, data = read_stream(bundle, live, workspace.lake), [], {}
     for one in bundle.instruments():
         bars = stream[one.symbol]

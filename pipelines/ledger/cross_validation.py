@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from market.time import format_interval
+from market.lake.keys import interval_text
 from pipelines.ledger.describe import described, fingerprint
 from pipelines.ledger.errors import LedgerError
 from pipelines.ledger.record import finish_trial
@@ -40,7 +40,7 @@ def panel_stretches(panel: Panel, venue: str) -> tuple[Stretch, ...]:
     venue
         Where the bars are from, as `pipelines.config.DataConfig` names it: trials of other venues are other data.
     """
-    interval = format_interval(panel.interval)
+    interval = interval_text(panel.interval)
     return tuple(
         Stretch(venue, one.symbol, int(one.bars["start"][0]), int(one.bars["end"][-1]), interval)
         for one in panel.series

@@ -301,6 +301,7 @@ def called(series: SeriesData) -> str:
 
     Examples
     --------
+    >>> from pipelines.results import Named
     >>> called(SeriesData("POL", "x", "1h", 2, 0, 7, 0, 0, "", names=(Named("MATIC", 0, 5), Named("POL", 5, 7))))
     'POL (MATIC to 1970-01-01T00:00:00.000000005Z, then POL)'
     """

@@ -40,15 +40,21 @@ def payoff(config: RunConfig, panel: Panel, window: Window) -> Payoff:
 
 
 def payoff_of(config: RunConfig, panel: Panel, index: NDArray[np.int64]) -> Payoff:
-    """The barriers of the labels, and the mean absolute move at the exit, in volatility times root horizon."""
+    """The barriers of the labels, and the mean absolute move at the exit, in volatility times root horizon.
+
+    Of bars that follow no clock, also how long they lasted at these samples; an instrument without any has the mean.
+    """
     samples = panel.samples
-    volatility = np.empty(len(index))
+    volatility, length = np.empty(len(index)), np.empty(len(index))
     for number, series in enumerate(panel.series):
         mine = samples.instrument[index] == number
-        volatility[mine] = series.volatility[samples.row[index[mine]]]
+        row, end = samples.row[index[mine]], series.bars["end"]
+        volatility[mine], length[mine] = series.volatility[row], end[row] - end[np.maximum(row - 1, 0)]
     scaled = np.abs(samples.move[index]) / (volatility * np.sqrt(config.labels.horizon))
     ratio = float(np.average(scaled, weights=samples.weight[index]))
-    return Payoff(config.labels.barrier, config.labels.horizon, ratio)
+    lengths = [length[samples.instrument[index] == number] for number in range(len(panel.series))]
+    means = tuple(max(round(float((one if len(one) else length).mean())), 1) for one in lengths)
+    return Payoff(config.labels.barrier, config.labels.horizon, ratio, () if panel.interval else means)
 
 
 def series_state(engine: FeatureEngine, runner: GraphRunner, series: Series, window: Window) -> SeriesState:
@@ -89,7 +95,7 @@ def assemble_job(
         index = training_samples(panel, window)
         manifest = Manifest(
             name=config.name,
-            features=listed_features(wanted),
+            features=listed_features(wanted, "" if wanted.interval else config.data.interval, config.features.events),
             instruments=tuple(one.to_dict() for one in instruments),
             label=msgspec.to_builtins(config.labels),
             volatility=config.features.volatility,

@@ -24,7 +24,7 @@ from pipelines.stages.assemble import payoff
 from pipelines.stages.fit import Window
 from pipelines.stages.panel import load_panel
 from pipelines.stages.performance import as_backtest
-from pipelines.stages.tape import merge
+from pipelines.stages.tape import merge, places
 from trading.backtest import Outcome, run
 from trading.config import ExchangeConfig, TradingConfig
 from trading.signals import control_event, signal_events
@@ -39,21 +39,29 @@ Records = NDArray[np.void]
 def series_signals(
     series: Series, number: int, first: int, probability: NDArray[np.float64], payoff: Payoff, interval: int
 ) -> Records:
-    """The signals of one series' rows from ``first`` on, one for each finite probability."""
+    """The signals of one series' rows from ``first`` on, one for each finite probability at which is decided.
+
+    ``seq`` is the place of each signal's bar among those that end at the same time; `merge` reads it.
+    """
     rows = slice(first, first + len(probability))
+    if series.decides is not None:
+        probability = np.where(series.decides[rows], probability, np.nan)
     volatility = series.volatility[rows]
     expected, barrier = payoff.moves(volatility)  # type: ignore[arg-type]
-    return signal_events(
+    validity, per_bar = payoff.clock(number, interval)
+    made = signal_events(
         series.bars["end"][rows],
         number,
         probability,
         np.asarray(expected),
         np.asarray(barrier),
-        volatility,
+        volatility * per_bar,
         row_hashes(series.features[rows]),
-        interval,
+        validity,
         BUNDLE,
     )
+    made["seq"] = places(series.bars["end"])[rows][np.isfinite(probability)]
+    return made
 
 
 def started(tape: Records) -> Records:
@@ -69,7 +77,7 @@ def trade(
     interval: int,
     horizon: int,
 ) -> tuple[Outcome, Outcome]:
-    """Run one tape after and before costs; ``interval`` in ns, ``horizon`` in bars."""
+    """Run one tape after and before costs; ``interval`` in ns (0: no clock), ``horizon`` in bars."""
     tape = started(tape)
     net = run(instruments, trading, exchange, tape, interval, horizon)
     return net, run(instruments, trading, exchange.free(), tape, interval, horizon)
@@ -101,9 +109,7 @@ def backtest_job(
                 signals.append(series_signals(series, number, first, said, pays, panel.interval))
         tape = merge(events, signals)
         progress("trading after and before costs", 0.3)
-        net, gross = trade(
-            instruments, tape, config.trading, config.exchange, config.data.interval_ns, config.labels.horizon
-        )
+        net, gross = trade(instruments, tape, config.trading, config.exchange, panel.interval, config.labels.horizon)
         draft.array("journal", net.journal)
         write_document(
             as_backtest(net, gross, instruments, bars, float(config.trading.capital)), draft.folder, BACKTEST

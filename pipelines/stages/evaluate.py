@@ -122,7 +122,7 @@ def compared_rows(config: RunConfig, panel: Panel, folds: Sequence[FoldPredictio
     outcomes = Outcomes.joined([one.outcomes for one in chosen])
     predictors = {name: np.concatenate([one.predictors[name] for one in chosen]) for name in chosen[0].predictors}
     index = np.concatenate([one.scored.index for one in chosen])
-    horizon = config.labels.horizon * panel.interval
+    horizon = config.labels.horizon * panel.bar_length
     blocks = time_blocks(panel.samples.t0[index], horizon, BLOCK_HORIZONS, config.validation.draws, config.seed)
     return Compared(index, outcomes, predictors, blocks)
 

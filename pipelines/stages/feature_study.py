@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue.memory import critical_value
-from market.bars import FIELDS, present_fields
+from market.bars import FIELDS, missing_bars, present_fields
 from models.dataset import Panel, Series
 from models.importance.clusters import cluster_features
 from models.importance.member_fold import spaced
@@ -111,7 +111,7 @@ def study_features(
 def studied_bars(series: Series, interval: int) -> StudiedBars:
     """One instrument's bars: how many, what is missing, what stands still."""
     bars = series.bars
-    holes = (bars["start"][1:] - bars["end"][:-1]) // interval
+    holes = missing_bars(bars, interval)
     holes = holes[holes > 0]
     present = present_fields(bars)
     missing = {name: float(np.isnan(bars[name]).mean()) for name in FIELDS if name not in present}

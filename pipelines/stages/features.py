@@ -18,6 +18,7 @@ from pipelines.config import FeaturesConfig, RunConfig
 from pipelines.errors import StageError
 from pipelines.stages.fields import lacking_fields, needs
 
+UNCLOCKED = "which bars that follow no clock do not have: no two instruments' bars belong together"
 NAMED = {"default": CORE_CATALOGUE, "all": CATALOGUE}
 """The catalogues that a configuration may name."""
 
@@ -29,6 +30,7 @@ class PanelFacts(msgspec.Struct, frozen=True):
 
     ``plugins``: the text of the files that features of one's own come from, by module. ``fitted``: what features were
     fitted to. ``base``: the digest of the panel that this one shares all but its fitted columns with; empty for none.
+    ``events``: the feature at whose bars decisions are made; empty for all bars.
     """
 
     symbols: tuple[str, ...]
@@ -40,6 +42,7 @@ class PanelFacts(msgspec.Struct, frozen=True):
     plugins: dict[str, str] = {}
     fitted: dict[str, tuple[float, ...]] = {}
     base: str = ""
+    events: str = ""
 
     def feature_set(self) -> FeatureSet:
         """The features, with what they were fitted to; files of one's own are run if this process has not yet."""
@@ -50,10 +53,11 @@ class PanelFacts(msgspec.Struct, frozen=True):
 
 
 def resolve_features(config: FeaturesConfig, fields: frozenset[str]) -> tuple[str, ...]:
-    """The names of a run's features, in order; the volatility that scales labels is always among them."""
+    """The names of a run's features, in order; the volatility that scales labels, and the events, are among them."""
     names = default_features(fields, NAMED[config.names]) if isinstance(config.names, str) else config.names
     kept = tuple(name for name in names if name not in config.exclude)
-    return kept if config.volatility in kept else (*kept, config.volatility)
+    needed = [one for one in (config.volatility, config.events) if one and one not in kept]
+    return (*kept, *dict.fromkeys(needed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,13 @@ def own_features(config: RunConfig) -> OwnFeatures:
 
 
 def unreadable(config: RunConfig, bars: Sequence[Bars]) -> dict[str, str]:
-    """The fields that no feature can read, each with the reason; several series give each other those of a panel."""
+    """The fields that no feature can read, each with the reason; several series give each other those of a panel.
+
+    Bars that follow no clock have no partners in time.
+    """
     lacking = lacking_fields(config.data.symbols, bars)
+    if not config.data.interval_ns:
+        return lacking | dict.fromkeys(PANEL_FIELDS, UNCLOCKED)
     return {name: why for name, why in lacking.items() if len(bars) == 1 or name not in PANEL_FIELDS}
 
 
@@ -98,6 +107,11 @@ def find_features(config: RunConfig, bars: Sequence[Bars]) -> FeatureSet:
     for feature in wanted.features:
         if reason := needs(feature, sourced):
             raise StageError(f"feature {feature.name} {reason}: leave it out, or give all bars the field")
+        if feature.fitted and feature.name == config.features.events:
+            raise StageError(
+                f"features.events is {feature.name}, which is fitted in every fold anew, so that the bars that are "
+                "decided at would differ from fold to fold; name one that needs no fitting"
+            )
     return wanted
 
 
@@ -114,6 +128,7 @@ def facts_of(config: RunConfig, bars: Sequence[Bars], wanted: FeatureSet) -> Pan
         max_gap=wanted.max_gap,
         plugins={one.module: one.source for one in plugin_sources(wanted.features)},
         fitted=dict(wanted.fitted),
+        events=config.features.events,
     )
 
 
@@ -127,6 +142,9 @@ def with_panel_fields(config: RunConfig, wanted: FeatureSet, bars: list[Bars]) -
     """
     if wanted.fields.isdisjoint(PANEL_FIELDS):
         return bars
+    if not wanted.interval:
+        name = next(one.name for one in wanted.features if not one.fields.isdisjoint(PANEL_FIELDS))
+        raise StageError(f"feature {name} reads {', '.join(PANEL_FIELDS[:1])} and others, {UNCLOCKED}: leave it out")
     if len(bars) == 1:
         name = next(one.name for one in wanted.features if not one.fields.isdisjoint(PANEL_FIELDS))
         raise StageError(

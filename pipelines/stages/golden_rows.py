@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.feature_set import FeatureSet
+from market.bars import missing_bars
 from models.bundle.errors import BundleError
 from models.bundle.golden import Golden, record_golden
 from models.dataset import Panel
@@ -22,8 +23,7 @@ Bars = NDArray[np.void]
 
 def stretches(bars: Bars, interval: int, max_gap: int) -> Iterator[Bars]:
     """The parts of a series between holes that reset the features' state, in order."""
-    missing = (bars["start"][1:] - bars["end"][:-1]) // interval
-    edges = [0, *(np.flatnonzero(missing > max_gap) + 1).tolist(), len(bars)]
+    edges = [0, *(np.flatnonzero(missing_bars(bars, interval) > max_gap) + 1).tolist(), len(bars)]
     for first, stop in pairwise(edges):
         yield bars[first:stop]
 

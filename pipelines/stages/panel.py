@@ -16,7 +16,7 @@ from features.fitting import fit_features
 from market.bars import PANEL_FIELDS
 from market.lake import Lake
 from market.time import parse_interval
-from models.dataset import Panel, Samples, Series, build_panel
+from models.dataset import Panel, Samples, Series, build_panel, decisions
 from models.members.protocol import Progress
 from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
@@ -74,7 +74,8 @@ def compute_series(
     for number, (symbol, one) in enumerate(zip(config.data.symbols, bars, strict=True)):
         engine.reset()
         rows = engine.replay(one)
-        series.append(Series(symbol, one, rows, np.ascontiguousarray(rows[:, volatility])))
+        decides = decisions(rows, wanted.names, config.features.events)
+        series.append(Series(symbol, one, rows, np.ascontiguousarray(rows[:, volatility]), decides))
         progress(f"features of {symbol}", (number + 1) / len(bars))
     return tuple(series)
 
@@ -84,12 +85,12 @@ def _load(folder: str, artefact: Artefact) -> Panel:
     about = panel_facts(artefact)
     if about.base:
         return _with_fitted(load_panel(base_of(artefact, about)), about, artefact)
-    series = tuple(
-        Series(symbol, *[artefact.array(f"{what}-{n}") for what in ("bars", "features", "volatility")])
-        for n, symbol in enumerate(about.symbols)
-    )
+    series = []
+    for number, symbol in enumerate(about.symbols):
+        bars, rows, volatility = (artefact.array(f"{what}-{number}") for what in ("bars", "features", "volatility"))
+        series.append(Series(symbol, bars, rows, volatility, decisions(rows, about.features, about.events)))
     samples = Samples(**{field: artefact.array(f"samples-{field}") for field in SAMPLE_FIELDS})
-    return Panel(series, about.features, about.interval, samples)
+    return Panel(tuple(series), about.features, about.interval, samples)
 
 
 def _with_fitted(base: Panel, about: PanelFacts, artefact: Artefact) -> Panel:

@@ -51,7 +51,7 @@ def path_splitter(config: RunConfig, panel: Panel) -> CombinatorialPurgedCV:
     """The splits of a run's samples; the embargo is the labels' horizon."""
     chosen, samples = config.laboratory, panel.samples
     return CombinatorialPurgedCV(
-        chosen.groups, chosen.test_groups, samples.t0, samples.t1, config.labels.horizon * panel.interval
+        chosen.groups, chosen.test_groups, samples.t0, samples.t1, config.labels.horizon * panel.bar_length
     )
 
 
@@ -70,7 +70,7 @@ def rows_between(panel: Panel, instrument: int, span: Span) -> tuple[int, int]:
 def split_spans(config: RunConfig, panel: Panel, number: int) -> tuple[Span, ...]:
     """What a split's features are fitted on: the groups it trains on, without the embargo behind a tested one."""
     splitter = path_splitter(config, panel)
-    tested, embargo = splitter.tested_groups()[number], config.labels.horizon * panel.interval
+    tested, embargo = splitter.tested_groups()[number], config.labels.horizon * panel.bar_length
     return tuple(
         (begin + embargo if group - 1 in tested else begin, end)
         for group, (begin, end) in enumerate(splitter.time_groups().spans())
@@ -96,7 +96,7 @@ def split_job(config: RunConfig, panel_artefact: Artefact, number: int) -> Job:
         splitter, samples = path_splitter(config, panel), panel.samples
         tested = splitter.tested_groups()[number]
         groups = splitter.time_groups()
-        candidates, _ = groups.split(tested, config.labels.horizon * panel.interval, closed=True)
+        candidates, _ = groups.split(tested, config.labels.horizon * panel.bar_length, closed=True)
         train, tail = purged_tail(samples, candidates, config.validation.tail)
         parts = []
         for place, name in enumerate(names):
@@ -183,7 +183,7 @@ def paths_job(
     def build(draft: Draft, progress: Progress) -> None:
         panel = load_panel(panels[0])
         splitter, capital = path_splitter(config, panel), float(config.trading.capital)
-        horizon = config.labels.horizon * panel.interval
+        horizon = config.labels.horizon * panel.bar_length
         spans, chosen = splitter.time_groups().spans(), splitter.path_splits()
         found, gains = [], []
         for number, path in enumerate(chosen):

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from market.bars import missing_bars
 from market.lake import Lake
 from market.quality import check_bars
 from market.universe import clipped
@@ -46,7 +47,7 @@ def series_data(
     for fact in facts.series:
         bars = read_series(config.data, lake, fact.symbol)
         report = check_bars(bars, config.data.interval_ns)
-        gaps = (bars["start"][1:] - bars["end"][:-1]) // config.data.interval_ns
+        gaps = missing_bars(bars, config.data.interval_ns)
         findings = tuple(results.Finding(one.severity, one.code, one.count, one.message) for one in report.findings)
         found.append(
             results.SeriesData(

@@ -470,6 +470,25 @@ def supertrend(m: Market, period: int, multiple: int) -> Array:
     return m.per_volatility(out, period)
 
 
+def cusum_event(m: Market, multiple: int) -> Array:
+    """By the running sum and its extremes since each side's last event, as the filter is drawn in the book."""
+    level, run = m.volatility(96), np.cumsum(np.where(np.isnan(m.r), 0, m.r))
+    out = np.full(len(m.r), np.nan, Extended)
+    start = 96
+    lowest = highest = run[start - 1]
+    for row in range(start, len(out)):
+        out[row] = 0
+        if level[row] == 0:
+            lowest = highest = run[row]
+            continue
+        lowest, highest = min(lowest, run[row]), max(highest, run[row])
+        if highest - run[row] >= multiple * level[row]:
+            out[row], highest = -1, run[row]
+        elif run[row] - lowest >= multiple * level[row]:
+            out[row], lowest = 1, run[row]
+    return out
+
+
 def middle(m: Market, window: int) -> Array:
     return (over(window, lambda v: v.max(axis=1), m.h) + over(window, lambda v: v.min(axis=1), m.l)) / 2
 
@@ -665,6 +684,7 @@ REFERENCE: dict[str, Callable[[Market], Array]] = {
     "hma_distance_25": lambda m: hull(m, 25, 12, 5),
     "kama_distance_10_2_30": lambda m: kama(m, 10, 2, 30),
     "supertrend_10_3": lambda m: supertrend(m, 10, 3),
+    **{f"cusum_event_{k}": lambda m, k=k: cusum_event(m, k) for k in (2, 4, 8)},
     "keltner_20_10": lambda m: divide(m.distance(20), wilder(m.true_range, 10) / m.c, 0, 1e-8),
     "ichimoku_conversion_9": lambda m: m.per_volatility((m.c - middle(m, 9)) / m.c, 9),
     "ichimoku_base_26": lambda m: m.per_volatility((m.c - middle(m, 26)) / m.c, 26),

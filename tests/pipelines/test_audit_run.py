@@ -10,7 +10,7 @@ import pytest
 from market.events import Kind
 from market.time import DAY, MINUTE
 from pipelines.audit import probe
-from pipelines.audit.columns import distinct, fill_finding, fills_of
+from pipelines.audit.columns import distinct_of, fill_finding, fills_of
 from pipelines.audit.errors import AuditError
 from pipelines.audit.findings import LEAK, UNTOUCHED
 from pipelines.audit.outside import outside_changed, shortened
@@ -205,7 +205,7 @@ def test_too_few_folds_are_refused(base):
 
 def test_records_of_one_moment_get_times_of_their_own():
     place, time = np.array([0, 0, 0, 1, 1]), np.array([5, 5, 9, 9, 9])
-    assert distinct(place, time).tolist() == [5, 6, 9, 9, 10]
+    assert distinct_of(place, time).tolist() == [5, 6, 9, 9, 10]
 
 
 def test_progress_goes_forward_to_the_end(whole):

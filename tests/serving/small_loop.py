@@ -55,8 +55,11 @@ def instrument(symbol):
     )  # fmt: skip
 
 
-def write_bundle(folder, features=FEATURES, centre=50.0):
-    """A bundle of three features whose first one decides; the first 200 bars are what it knows."""
+def write_bundle(folder, features=FEATURES, centre=50.0, walk=walk, bars="", lengths=(), events=""):
+    """A bundle of three features whose first one decides; the first 200 bars are what it knows.
+
+    ``bars`` and ``lengths``: of bars that follow no clock, which ``walk`` makes.
+    """
     seen = [walk(seed)[:TRAINED] for seed in range(len(SYMBOLS))]
     together = panel_engine(features, SYMBOLS)
     kept = None if together is None else record_panel(together, seen)
@@ -69,11 +72,11 @@ def write_bundle(folder, features=FEATURES, centre=50.0):
         states[symbol] = SeriesState(int(one["end"][-1]), engine.snapshot(), runner.state())
     manifest = Manifest(
         name="small",
-        features=listed_features(features),
+        features=listed_features(features, bars, events),
         instruments=tuple(instrument(symbol).to_dict() for symbol in SYMBOLS),
         label={},
         volatility="ewma_volatility_24",
-        payoff=Payoff(1.5, 24, 1.0),
+        payoff=Payoff(1.5, 24, 1.0, lengths),
         members=(MemberInfo("linear"),),
         burn_in=4,
         training=Training({}, 0, int(walk(0)["end"][TRAINED - 1]), 1_000, 80.0, "c" * 64, 7, 12),

@@ -93,7 +93,7 @@ def test_what_was_delisted_before_has_nothing_to_trade(bundle, tmp_path):
     lake = stored(tmp_path / "lake", Place(tmp_path, bundle).bars())
     with pytest.raises(NotReadyError, match=r"has no 30m bars of AAA .* behind"):
         read_stream(bundle, config, lake)
-    with pytest.raises(UniverseError, match="AAA named nothing until"):
+    with pytest.raises(UniverseError, match="AAA is not in the universe"):
         read_stream(bundle, followed(OTHER), lake)
 
 
