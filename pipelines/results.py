@@ -94,11 +94,16 @@ class SeriesData(msgspec.Struct, frozen=True):
 
 
 class FeatureList(msgspec.Struct, frozen=True):
-    """The features in the model's order, and those that are off with the reason."""
+    """The features in the model's order, those that are off with the reason, and which bars lack what they read.
+
+    ``events``: the feature at whose bars decisions are made; empty for all bars.
+    """
 
     names: tuple[str, ...]
     digest: str
     disabled: dict[str, str] = {}
+    left_out: tuple[str, ...] = ()
+    events: str = ""
 
 
 class SampleSummary(msgspec.Struct, frozen=True):

@@ -30,7 +30,8 @@ class PanelFacts(msgspec.Struct, frozen=True):
 
     ``plugins``: the text of the files that features of one's own come from, by module. ``fitted``: what features were
     fitted to. ``base``: the digest of the panel that this one shares all but its fitted columns with; empty for none.
-    ``events``: the feature at whose bars decisions are made; empty for all bars.
+    ``events``: the feature at whose bars decisions are made; empty for all bars. ``left_out``: what is missing at the
+    ends of the series.
     """
 
     symbols: tuple[str, ...]
@@ -43,6 +44,7 @@ class PanelFacts(msgspec.Struct, frozen=True):
     fitted: dict[str, tuple[float, ...]] = {}
     base: str = ""
     events: str = ""
+    left_out: tuple[str, ...] = ()
 
     def feature_set(self) -> FeatureSet:
         """The features, with what they were fitted to; files of one's own are run if this process has not yet."""

@@ -7,7 +7,6 @@ that is missing anywhere else turns off what reads it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -59,17 +58,15 @@ def needs(feature: Feature, lacking: dict[str, str]) -> str:
     return " and ".join(f"needs {', '.join(fields)}, {reason}" for reason, fields in by_reason.items())
 
 
-def trim_all(symbols: Sequence[str], bars: Sequence[Bars], fields: frozenset[str]) -> list[Bars]:
-    """Every series as `trimmed`; what is left out is logged."""
-    kept = [trimmed(one, fields) for one in bars]
+def left_out(symbols: Sequence[str], bars: Sequence[Bars], kept: Sequence[Bars], fields: frozenset[str]) -> list[str]:
+    """What `market.bars.trimmed` left out of each series, a sentence each; nothing of those that are whole."""
+    found = []
     for symbol, one, rest in zip(symbols, bars, kept, strict=True):
         if len(rest) < len(one):
             short = ", ".join(sorted(field for field in fields if np.isnan(one[field]).any()))
-            logging.getLogger(__name__).warning(
-                "%s of %s bars of %s are left out at the ends, where %s is missing",
-                f"{len(one) - len(rest):,}", f"{len(one):,}", symbol, short,
-            )  # fmt: skip
-    return kept
+            count = f"{len(one) - len(rest):,} of {len(one):,}"
+            found.append(f"{count} bars of {symbol} are left out at the ends, where {short} is missing")
+    return found
 
 
 def _lacking(symbol: str, bars: Bars, field: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from features.fitting import fit_features
-from market.bars import PANEL_FIELDS
+from market.bars import PANEL_FIELDS, trimmed
 from market.lake import Lake
 from market.time import parse_interval
 from models.dataset import Panel, Samples, Series, build_panel, decisions
@@ -22,7 +23,7 @@ from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.data import DataFacts, read_series
 from pipelines.stages.features import PanelFacts, facts_of, find_features, own_features, with_panel_fields
-from pipelines.stages.fields import trim_all
+from pipelines.stages.fields import left_out
 
 STAGE = "panel"
 SAMPLE_FIELDS = ("instrument", "row", "t0", "start", "t1", "label", "move", "weight")
@@ -50,14 +51,18 @@ def panel_job(config: RunConfig, facts: DataFacts, lake: Lake) -> Job:
         bars = [read_series(config.data, lake, symbol) for symbol in config.data.symbols]
         bars = [one[one["end"] <= facts.cut] for one in bars]
         wanted = find_features(config, bars)
-        read = trim_all(config.data.symbols, bars, wanted.fields - frozenset(PANEL_FIELDS))
+        fields = wanted.fields - frozenset(PANEL_FIELDS)
+        read = [trimmed(one, fields) for one in bars]
+        short = left_out(config.data.symbols, bars, read, fields)
         filled = with_panel_fields(config, wanted, read)
         begin = min((int(one["start"][0]) for one in filled if len(one)), default=facts.cut)
         known = dict(zip(config.data.symbols, filled, strict=True))
         wanted = fit_features(wanted, known, begin, begin + parse_interval(config.validation.train))
         series = compute_series(config, wanted, filled, progress)
         save_panel(draft, build_panel(series, wanted.names, config.data.interval_ns, config.labels))
-        draft.json("panel", facts_of(config, bars, wanted))
+        for sentence in short:
+            logging.getLogger(__name__).warning(sentence)
+        draft.json("panel", msgspec.structs.replace(facts_of(config, bars, wanted), left_out=tuple(short)))
 
     fitted_on = config.validation.train if own.fitted else ""
     inputs = (facts, config.data, config.features, config.labels, own.code, fitted_on)

@@ -185,3 +185,17 @@ def test_mlflow_gets_counts_and_a_row_a_feature():
     assert found["half_life"][0] == STUDY.half_life[0]
     assert feature_metrics(msgspec.structs.replace(RESULT, feature_study=None)) == {}
     assert feature_tables(msgspec.structs.replace(RESULT, feature_study=None)) == {}
+
+
+def test_bars_that_were_left_out_are_told():
+    told = ("8 of 840 bars of A are left out at the ends, where funding_rate is missing", "3 of 9 bars of B are too")
+    listed = msgspec.structs.replace(BARE.features, left_out=told)
+    assert f"{'; '.join(told)}." in words(render(msgspec.structs.replace(without_drift(), features=listed)))
+    assert "left out at the ends" not in words(render(without_drift()))
+
+
+def test_decisions_at_events_alone_are_told():
+    listed = msgspec.structs.replace(BARE.features, events="cusum_event_4")
+    text = words(render(msgspec.structs.replace(without_drift(), features=listed)))
+    assert "labelled decisions, made only where cusum_event_4 is not 0, worth" in text
+    assert "labelled decisions, worth" in words(render(without_drift()))

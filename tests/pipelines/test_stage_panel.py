@@ -133,11 +133,14 @@ def test_bars_without_a_field_at_the_ends_are_left_out_where_a_feature_reads_it(
     for series, one in zip(panel.series, (bars["A"][5 : RESEARCH - 3], bars["B"]), strict=True):
         assert series.bars.tobytes() == one.tobytes()
         assert series.features.tobytes() == FeatureEngine(features).replay(one).tobytes()
-    assert "8 of 840 bars of A are left out at the ends, where funding_in, funding_rate is missing" in caplog.text
+    sentence = "8 of 840 bars of A are left out at the ends, where funding_in, funding_rate is missing"
+    assert sentence in caplog.text
+    assert panel_facts(artefact).left_out == (sentence,)
     caplog.clear()
     artefact, bars = made(tmp_path / "unread", ("A", "B"), names[:2], spoil)
     assert load_panel(artefact).series[0].bars.tobytes() == bars["A"].tobytes()
     assert caplog.text == ""
+    assert panel_facts(artefact).left_out == ()
 
 
 @pytest.mark.parametrize(("count", "on"), [(8, True), (9, False)])
