@@ -25,4 +25,5 @@ FEATURES = (
     cusum_event(2),
     cusum_event(4),
     cusum_event(8),
+    cusum_event(16),
 )

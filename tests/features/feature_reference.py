@@ -684,7 +684,7 @@ REFERENCE: dict[str, Callable[[Market], Array]] = {
     "hma_distance_25": lambda m: hull(m, 25, 12, 5),
     "kama_distance_10_2_30": lambda m: kama(m, 10, 2, 30),
     "supertrend_10_3": lambda m: supertrend(m, 10, 3),
-    **{f"cusum_event_{k}": lambda m, k=k: cusum_event(m, k) for k in (2, 4, 8)},
+    **{f"cusum_event_{k}": lambda m, k=k: cusum_event(m, k) for k in (2, 4, 8, 16)},
     "keltner_20_10": lambda m: divide(m.distance(20), wilder(m.true_range, 10) / m.c, 0, 1e-8),
     "ichimoku_conversion_9": lambda m: m.per_volatility((m.c - middle(m, 9)) / m.c, 9),
     "ichimoku_base_26": lambda m: m.per_volatility((m.c - middle(m, 26)) / m.c, 26),

@@ -12,7 +12,7 @@ from market.cusum import CusumFilter, CusumSpec
 from market.readers import read_bars
 from market.time import MINUTE
 
-MULTIPLES = (2, 4, 8)
+MULTIPLES = (2, 4, 8, 16)
 NAMES = tuple(f"cusum_event_{one}" for one in MULTIPLES)
 WITH_LEVEL = FeatureSet((*NAMES, "ewma_volatility_96"), 15 * MINUTE, 3)
 
@@ -34,8 +34,8 @@ def compared(bars):
 
 def test_they_are_the_filters_own():
     rows = compared(plain_bars(20_000, 3, interval=15 * MINUTE))
-    counts = [int((np.nan_to_num(rows[:, column]) != 0).sum()) for column in range(3)]
-    assert counts[0] > 2 * counts[1] > 4 * counts[2] > 400
+    counts = [int((np.nan_to_num(rows[:, column]) != 0).sum()) for column in range(4)]
+    assert counts[0] > 2 * counts[1] > 4 * counts[2] > 8 * counts[3] > 400
 
 
 @pytest.mark.real_data
