@@ -9,7 +9,7 @@ import sys
 import benchmarks
 from benchmarks.harness import HEADER, Result, line
 
-SHARED = ("__main__", "harness", "peer")
+SHARED = ("__main__", "harness", "memory", "peer")
 """Modules that measure nothing themselves."""
 
 

@@ -6,7 +6,8 @@ Python (the median over bars) beside re-running TA-Lib over a window, which is w
 bars to hold are printed under the rows: 8 ns a value of all cheap features, 3 µs an `update` from Python; the
 indicators that TA-Lib has too are to be no slower than its calls, a ratio of one.
 Before they are timed, the expressions' values are compared with ours; TA-Lib's are in the tests.
-TA-Lib's time depends on whether its arrays lie in recycled or in fresh memory; a replay's table is always fresh.
+TA-Lib's arrays are in memory that was used before (`benchmarks.memory`), like the table that a replay writes into; a
+replay that makes its own table pays for fresh memory.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import talib
 from numpy.typing import NDArray
 
 from benchmarks.harness import Result, compare, median_of
+from benchmarks.memory import keep_memory
 from features.catalogue import default_features
 from features.conformance import plain_bars
 from features.engine import FeatureEngine
@@ -161,10 +163,12 @@ def demand_equal(engine: FeatureEngine, bars: NDArray[np.void], table: pl.DataFr
     np.testing.assert_allclose(rows[WINDOW:], theirs[WINDOW:], rtol=1e-6, atol=1e-6)
 
 
-def replayed(engine: FeatureEngine, bars: NDArray[np.void]) -> NDArray[np.float64]:
+def replayed(
+    engine: FeatureEngine, bars: NDArray[np.void], out: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """All rows from an empty state."""
     engine.reset()
-    return engine.replay(bars)
+    return engine.replay(bars, out)
 
 
 def replayed_in_pieces(engine: FeatureEngine, bars: NDArray[np.void]) -> None:
@@ -201,6 +205,7 @@ def live(engine: FeatureEngine, bars: NDArray[np.void], peer: float) -> Result:
 
 def run() -> list[Result]:
     """All comparisons."""
+    keep_memory()
     bars = plain_bars(COUNT, 1)
     table = pl.DataFrame(columns(bars))
     shared, few, whole = (
@@ -211,18 +216,18 @@ def run() -> list[Result]:
     values, all_values, few_values = (COUNT * len(names) for names in (TALIB_NAMES, TRADED, POLARS_NAMES))
     peer = f"TA-Lib batch, its {len(TALIB_NAMES)}"
     name = f"replay, {len(TALIB_NAMES)} that TA-Lib has"
+    again = np.empty((COUNT, len(TALIB_NAMES)))
     batch = [
-        compare(name, "value", lambda: replayed(shared, bars), peer, lambda: talib_all(arrays), values),
         compare(
-            f"{name}, in pieces of {PIECE} bars",
+            f"{name}, into a table",
             "value",
-            lambda: replayed_in_pieces(shared, bars),
+            lambda: replayed(shared, bars, again),
             peer,
             lambda: talib_all(arrays),
             values,
         ),
         compare(
-            f"{name}, a table",
+            f"{name}, a new table",
             "value",
             lambda: replayed(shared, bars),
             f"{peer}, stacked",

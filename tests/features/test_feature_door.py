@@ -118,6 +118,24 @@ def test_no_kernel_can_be_given_a_later_bar(feature_set):
     assert [one.tobytes() for one in given] == [one.tobytes() for one in before]
 
 
+def test_rows_may_be_written_into_a_table_that_is_given(feature_set):
+    engine = FeatureEngine(feature_set)
+    out = np.full((len(BARS), len(feature_set.names)), 7.0)
+    assert engine.replay(BARS, out) is out
+    engine.reset()
+    assert out.tobytes() == engine.replay(BARS).tobytes()
+    engine.reset()
+    before, bad = engine.snapshot(), BARS.copy()
+    bad["close"][-1] = -1.0
+    with pytest.raises(BarError):
+        engine.replay(bad, out)
+    for table in (out[:-1], out.astype(np.float32), np.asfortranarray(out), out.T):
+        with pytest.raises(FeatureError, match=r"out is float.* need contiguous, writeable float64 of shape \(400, "):
+            engine.replay(BARS, table)
+    assert engine.snapshot() == before
+    assert out.tobytes() == engine.replay(BARS).tobytes()
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     field=st.sampled_from(("open", "high", "low", "close", "volume", "trade_count", "taker_buy_volume")),
