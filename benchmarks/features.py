@@ -6,13 +6,16 @@ Python (the median over bars) beside re-running TA-Lib over a window, which is w
 bars to hold are printed under the rows: 8 ns a value of all cheap features, 3 µs an `update` from Python; the
 indicators that TA-Lib has too are to be no slower than its calls, a ratio of one.
 Before they are timed, the expressions' values are compared with ours; TA-Lib's are in the tests.
-TA-Lib's arrays are in memory that was used before (`benchmarks.memory`), like the table that a replay writes into; a
-replay that makes its own table pays for fresh memory.
+First both are timed in processes of their own, with the system's memory as it comes; then TA-Lib's arrays are in memory
+that was used before (`benchmarks.memory`), like the table that a replay writes into; a replay that makes its own table
+pays for fresh memory.
 """
 
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -190,6 +193,26 @@ def update_time(engine: FeatureEngine, bars: NDArray[np.void]) -> float:
     return statistics.median(times)
 
 
+def alone(what: str) -> float:
+    """Seconds a value in a process of its own, which has done nothing else: as a script finds the machine."""
+    command = [sys.executable, "-m", "benchmarks.features", what]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main(what: str) -> None:
+    """Print the median seconds a value of ``replay`` or ``talib``."""
+    bars = plain_bars(COUNT, 1)
+    engine, arrays = FeatureEngine(FeatureSet(TALIB_NAMES, MINUTE, 3)).build(), columns(bars)
+    call = {"replay": lambda: replayed(engine, bars), "talib": lambda: talib_all(arrays)}[what]
+    call()
+    times = []
+    for _ in range(7):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    print(statistics.median(times) / (COUNT * len(TALIB_NAMES)))
+
+
 def batch_live(bars: NDArray[np.void], steps: int) -> None:
     """What a batch library does live: all indicators over the last bars, for every bar."""
     for end in range(WINDOW, WINDOW + steps):
@@ -218,6 +241,7 @@ def run() -> list[Result]:
     name = f"replay, {len(TALIB_NAMES)} that TA-Lib has"
     again = np.empty((COUNT, len(TALIB_NAMES)))
     batch = [
+        Result(f"{name}, each its process", "value", alone("replay"), peer, alone("talib"), values),
         compare(
             f"{name}, into a table",
             "value",
@@ -267,3 +291,7 @@ def run() -> list[Result]:
     batch_live(bars, 200)
     window = (time.perf_counter() - begin) / 200
     return [*batch, live(whole, bars, window), live(shared, bars, window)]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
