@@ -9,7 +9,7 @@ from benchmarks.harness import Result, compare
 from market.bars import empty_bars
 from models.dataset import Panel, Samples, Series
 from models.members.lstm import LstmConfig, LstmMember
-from models.members.lstm_training import deterministic
+from models.members.sequence_training import deterministic
 
 FEATURES, HIDDEN, LAYERS, WINDOW = 50, 64, 5, 60
 SERIES, BARS, WINDOWED_BARS = 5, 8_000, 2_048

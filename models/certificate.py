@@ -21,13 +21,7 @@ from numpy.typing import NDArray
 from models.bundle.runner import GraphRunner
 from models.evidence import REAL, THRESHOLD, Evidence
 from models.graph.compose import PlattScaling, StackerWeights
-
-BOUNDS: Mapping[str, float] = {"linear": 1e-12, "lightgbm": 0.0, "xgboost": 2.0**-23, "lstm": 2e-6}
-"""Largest absolute difference in probability by member name.
-
-LightGBM: none, every operation is the same. XGBoost: the margin is the same in every bit; the probability may differ
-in the last bit of its float32 exponential (measured: 1 in 10,000 rows, by 6e-8). LSTM: float32 sums in another order.
-"""
+from models.members import MEMBERS
 
 
 class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +29,8 @@ class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``decisions``: the probabilities at which decisions change. ``tolerance``: half the width of the band around each,
     and the ensemble's bound. Rows: real ones for every member, threshold rows for every one with trees; ``sequence``:
-    the longest contiguous stretch for every one with recurrent state. ``bounds``: by member name.
+    the longest contiguous stretch for every one with recurrent state. ``bounds``: the largest absolute difference in
+    probability by member name; by default what the members' kinds state.
     """
 
     decisions: tuple[float, ...] = (0.5,)
@@ -43,7 +38,7 @@ class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     real_rows: int = 10_000
     threshold_rows: int = 1_000
     sequence: int = 2_000
-    bounds: dict[str, float] = msgspec.field(default_factory=lambda: dict(BOUNDS))
+    bounds: dict[str, float] = msgspec.field(default_factory=lambda: {one: MEMBERS.facts(one).bound for one in MEMBERS})
 
 
 class Finding(msgspec.Struct, frozen=True):

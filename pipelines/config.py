@@ -13,6 +13,7 @@ from market.bar_builders.names import is_spec_name, parse_spec
 from market.time import parse_interval, parse_time
 from market.universe import ALWAYS, Listing, Universe
 from models.labels import LabelConfig
+from models.members import MEMBERS
 from pipelines.config_check import check
 from pipelines.errors import ConfigError
 from pipelines.toml import load_toml
@@ -138,7 +139,7 @@ class LaboratoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the strategies of a run are examined.
 
     ``groups`` and ``test_groups`` of combinatorial purged cross-validation (0 groups: none), whose ``members`` are by
-    default all but the LSTM, which would take as long as all the rest; ``blocks`` of CSCV (even); ``draws`` of the
+    default all but the networks, which would take as long as all the rest; ``blocks`` of CSCV (even); ``draws`` of the
     bootstraps. ``costs`` are factors on all costs, ``latencies_ms`` between decision and venue.
 
     ``importance``: whether the folds' trees and linear members are asked what they make of their features, on at most
@@ -205,7 +206,7 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "letters, digits, '.', '_' and '-'"
             )
         if not self.members:
-            raise ValueError("members is empty; name at least one of lstm, lightgbm, xgboost, linear")
+            raise ValueError(f"members is empty; name at least one of {', '.join(MEMBERS)}")
         if is_spec_name(self.data.interval):
             parse_spec(self.data.interval)
         else:

@@ -11,6 +11,7 @@ MEMBERS = Registry(
         "lightgbm": "models.members.lightgbm:LightgbmMember",
         "xgboost": "models.members.xgboost:XgboostMember",
         "lstm": "models.members.lstm:LstmMember",
+        "tcn": "models.members.tcn:TcnMember",
     }
 )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.facts import MemberFacts
 from models.members.protocol import FitRecord, Progress
 from models.members.training import Rows, consecutive, take_both, usable
 
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 
 NAME = "lightgbm"
 NATIVE_FILE = f"{NAME}.txt"
+FACTS = MemberFacts(
+    bound=0.0,
+    library="lightgbm",
+    distributions=("numpy", "scipy", "lightgbm", "onnx"),
+    axis="boosting round",
+    importance="gain",
+    thin={"rounds": 40},
+)
+"""No bound: every operation of the graph is the library's."""
 
 
 class LightgbmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +93,8 @@ class FittedLightgbm:
 @dataclass(frozen=True, slots=True)
 class LightgbmMember:
     """LightGBM behind the member protocol."""
+
+    facts: ClassVar[MemberFacts] = FACTS
 
     config: LightgbmConfig = field(default_factory=LightgbmConfig)
     name: str = NAME

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.facts import MemberFacts
 from models.members.protocol import FitRecord, Progress
 from models.members.scaling import Scaler, fit_scaler
 from models.members.training import Rows, consecutive, log_loss, take_both
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 
 NAME = "linear"
 NATIVE_FILE = f"{NAME}.npz"
+FACTS = MemberFacts(
+    bound=1e-12,
+    library="sklearn.linear_model",
+    distributions=("numpy", "scipy", "scikit-learn", "onnx"),
+    axis="penalty, strongest first",
+    importance="absolute coefficient",
+    thin={"inverse_strengths": [1e-3, 1e-1]},
+)
 
 
 class LinearConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,6 +100,8 @@ class FittedLinear:
 @dataclass(frozen=True, slots=True)
 class LinearMember:
     """Logistic regression behind the member protocol."""
+
+    facts: ClassVar[MemberFacts] = FACTS
 
     config: LinearConfig = field(default_factory=LinearConfig)
     name: str = NAME

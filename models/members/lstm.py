@@ -1,177 +1,31 @@
-"""The stateful LSTM as a member: trained on contiguous streams, stepped through history from the zero state."""
+"""The five-layer stateful LSTM as a member."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
-from models.dataset import Panel
-from models.members.device import Device, torch_sees_cuda, training_device
-from models.members.protocol import FitRecord, Progress
-from models.members.scaling import Scaler, fit_scaler
-from models.members.streams import runs, stacked, training_streams, validation_streams
-from models.members.training import consecutive, take_both, usable
+from models.members.scaling import Scaler
+from models.members.sequence import SequenceConfig, SequenceMember
 
 if TYPE_CHECKING:
-    from models.graph.part import GraphPart
     from models.members.lstm_network import LstmNetwork
-    from models.members.lstm_training import Curves
-
-PREDICTED_AT_ONCE = 2048
 
 
-class LstmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hyperparameters of the LSTM.
-
-    ``hidden``, ``layers``, ``dropout``: the network. ``clip``: where scaled features are cut.
-    ``epochs``: the most passes; ``patience`` epochs without a better validation loss stop the fit.
-    ``learning_rate``: the peak, after ``warm_up`` (a share of all steps), before cosine decay.
-    ``weight_decay``: of matrices. ``gradient_norm``: gradients are clipped to it.
-    ``chunk``: bars of truncated back-propagation. ``stream``: bars of a stream that count, after ``burn_in`` bars that
-    only move its state. ``updates``: optimiser steps wanted in an epoch; ``most_streams`` side by side at the most.
-    ``bf16``: bfloat16 autocast while training on the CPU; a GPU trains in float32. ``threads``: of the fit. Sums split
-    over threads have other last bits: one gives the same bits on any number of cores.
-    ``device``: where it is trained, ``cpu``, ``cuda`` or ``auto`` (`models.members.device`); it predicts on the CPU.
-    """
-
-    hidden: int = 32
-    layers: int = 5
-    dropout: float = 0.1
-    clip: float = 5.0
-    epochs: int = 10
-    patience: int = 3
-    learning_rate: float = 3e-3
-    warm_up: float = 0.1
-    weight_decay: float = 0.05
-    gradient_norm: float = 1.0
-    chunk: int = 64
-    stream: int = 512
-    burn_in: int = 64
-    updates: int = 32
-    most_streams: int = 64
-    bf16: bool = False
-    threads: int = 1
-    device: Device = "cpu"
+class LstmConfig(SequenceConfig, frozen=True, forbid_unknown_fields=True):
+    """Hyperparameters of the LSTM: those of `models.members.sequence.SequenceConfig`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedLstm:
-    """A trained network."""
-
-    name: str
-    record: FitRecord
-    network: LstmNetwork
-
-    def predict(self, panel: Panel, instrument: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """P(label = 1) at consecutive rows of one series, shape (n,), from the zero state before the first.
-
-        A row with a NaN gives NaN and resets the state.
-        """
-        features = consecutive(panel, instrument, rows)
-        out = np.full(len(features), np.nan)
-        for start, stop in runs(usable(features)):
-            out[start:stop] = self._run(features[start:stop])
-        return out
-
-    def _run(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        import torch
-
-        from models.members.lstm_training import deterministic
-
-        state = self.network.zero_state(1)
-        logits = []
-        with deterministic(threads=1), torch.inference_mode():
-            for start in range(0, len(features), PREDICTED_AT_ONCE):
-                rows = torch.from_numpy(np.ascontiguousarray(features[start : start + PREDICTED_AT_ONCE]))
-                chunk, state = self.network(self.network.scaled(rows).unsqueeze(0), state)
-                logits.append(chunk[0].double())
-            probability: NDArray[np.float64] = torch.sigmoid(torch.cat(logits)).numpy()
-        return probability
-
-    def part(self) -> GraphPart:
-        """The member as a graph fragment."""
-        from models.graph.lstm import lstm_part
-
-        return lstm_part(self.name, self.network)
-
-
-@dataclass(frozen=True, slots=True)
-class LstmMember:
+@dataclass(frozen=True)
+class LstmMember(SequenceMember):
     """The LSTM behind the member protocol."""
 
     config: LstmConfig = field(default_factory=LstmConfig)
     name: str = "lstm"
 
-    def fit(
-        self,
-        panel: Panel,
-        train: NDArray[np.int64],
-        validation: NDArray[np.int64],
-        seed: int,
-        progress: Progress | None = None,
-    ) -> FittedLstm:
-        """Train on the streams of the training range, stopping early by the validation samples.
-
-        Raises
-        ------
-        MemberError
-            If there is nothing to learn from (`models.members.training.take_both`), or no GPU where one is asked for.
-        """
-        device = training_device(self.config.device, torch_sees_cuda, "torch")
-        rows, _ = take_both(panel, train, validation)
-        scaler = fit_scaler(rows.features, rows.weight, self.config.clip)
-        network, curves = self._train(panel, train, validation, scaler, rows.base_rate, seed, device, progress)
-        record = FitRecord(
-            curves={
-                "train_log_loss": curves.train_log_loss,
-                "validation_log_loss": curves.validation_log_loss,
-                "learning_rate": curves.learning_rate,
-            },
-            notes={
-                "best_epoch": curves.best,
-                "effective_rows": rows.effective,
-                "parameters": sum(weight.numel() for weight in network.parameters()),
-                "device": device,
-            },
-        )
-        return FittedLstm(self.name, record, network)
-
-    def _train(
-        self,
-        panel: Panel,
-        train: NDArray[np.int64],
-        validation: NDArray[np.int64],
-        scaler: Scaler,
-        base_rate: float,
-        seed: int,
-        device: str,
-        progress: Progress | None,
-    ) -> tuple[LstmNetwork, Curves]:
-        import torch
-
-        from models.members.lstm_training import Trainer, deterministic, repeatable_cuda, seeded_network
-
-        def report(epoch: int, fraction: float) -> None:
-            if progress is not None:
-                progress(f"{self.name}: epoch {epoch} of {self.config.epochs}", fraction)
+    def network(self, scaler: Scaler, base_rate: float) -> LstmNetwork:
+        """The untrained network."""
+        from models.members.lstm_network import LstmNetwork
 
         config = self.config
-        if device == "cuda":
-            repeatable_cuda()
-        with deterministic(config.threads):
-            network = seeded_network(scaler, config.hidden, config.layers, config.dropout, base_rate, seed, device)
-            trainer = Trainer(
-                network,
-                config,
-                torch.from_numpy(scaler.transform(stacked(panel)).astype(np.float32)),
-                training_streams(panel, train, config.stream, config.burn_in),
-                validation_streams(panel, validation, config.stream, config.burn_in),
-                np.random.default_rng(seed),
-                report,
-            )
-            curves = trainer.fit()
-            return network.cpu(), curves
+        return LstmNetwork(scaler, config.hidden, config.layers, config.dropout, base_rate)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.facts import MemberFacts
 
 if TYPE_CHECKING:
     from models.graph.part import GraphPart
@@ -53,7 +54,12 @@ class FittedMember(Protocol):
 
 
 class Member(Protocol):
-    """An untrained member with its hyperparameters."""
+    """An untrained member with its hyperparameters.
+
+    ``facts``: what is to be known of its kind, the same for all of a class.
+    """
+
+    facts: ClassVar[MemberFacts]
 
     @property
     def name(self) -> str:

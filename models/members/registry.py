@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from models.members.facts import MemberFacts
     from models.members.protocol import Member
 
     MemberFactory = Callable[..., Member]
@@ -34,6 +35,17 @@ class Registry(Mapping[str, "MemberFactory"]):
     def __getitem__(self, name: str) -> MemberFactory:
         module, attribute = self._places[name].split(":")
         return cast("MemberFactory", getattr(import_module(module), attribute))
+
+    def facts(self, name: str) -> MemberFacts:
+        """What is to be known of a member's kind.
+
+        Examples
+        --------
+        >>> Registry({"linear": "models.members.linear:LinearMember"}).facts("linear").importance
+        'absolute coefficient'
+        """
+        found: MemberFacts = self[name].facts  # type: ignore[attr-defined]
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

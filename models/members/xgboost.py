@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.dataset import Panel
 from models.members.device import Device, training_device, xgboost_sees_cuda
+from models.members.facts import MemberFacts
 from models.members.protocol import FitRecord, Progress
 from models.members.training import Rows, consecutive, take_both, usable
 
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 
 NAME = "xgboost"
 NATIVE_FILE = f"{NAME}.ubj"
+FACTS = MemberFacts(
+    bound=2.0**-23,
+    library="xgboost",
+    distributions=("numpy", "scipy", "xgboost", "onnx"),
+    axis="boosting round",
+    importance="gain",
+    thin={"rounds": 40},
+)
+"""The margin is the same in every bit; the probability may differ in the last bit of its float32 exponential (measured:
+1 in 10,000 rows, by 6e-8)."""
 PREDICTS = {"nthread": 1, "device": "cpu"}
 """How a fitted booster predicts, wherever it was trained."""
 
@@ -88,6 +99,8 @@ class FittedXgboost:
 @dataclass(frozen=True, slots=True)
 class XgboostMember:
     """XGBoost behind the member protocol."""
+
+    facts: ClassVar[MemberFacts] = FACTS
 
     config: XgboostConfig = field(default_factory=XgboostConfig)
     name: str = NAME

@@ -7,7 +7,6 @@ from (the purged ones inside the window among them), are changed. The graph of e
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from features.fitting import fit_over
 from models.dataset import Panel
+from models.members import MEMBERS
 from models.members.protocol import FittedMember, Progress
 from pipelines.audit.base import Trained
 from pipelines.audit.column import Column, Rows
@@ -29,18 +29,10 @@ from pipelines.stages.fit import Window, fit_member, training_samples
 from pipelines.stages.fitted import window_spans
 from pipelines.stages.panel import load_panel, panel_facts
 
-THIN: dict[str, dict[str, Any]] = {
-    "lstm": {"epochs": 1},
-    "lightgbm": {"rounds": 40},
-    "xgboost": {"rounds": 40},
-    "linear": {"inverse_strengths": [1e-3, 1e-1]},
-}
-"""Shorter fits for a sampled audit: the same code over the same rows."""
-
 
 def thinned(config: RunConfig) -> RunConfig:
-    """The configuration with every member's fit cut short."""
-    members = {name: {**table, **THIN.get(name, {})} for name, table in config.members.items()}
+    """The configuration with every member's fit cut short: the same code over the same rows."""
+    members = {name: {**table, **MEMBERS.facts(name).thin} for name, table in config.members.items()}
     return msgspec.structs.replace(config, members=members)
 
 

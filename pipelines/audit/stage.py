@@ -13,7 +13,7 @@ from pipelines.audit.base import Trained
 from pipelines.audit.findings import Audit
 from pipelines.audit.pipeline import audit_run
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
-from pipelines.stages.environment import MEMBER_LIBRARIES
+from pipelines.stages.environment import member_libraries
 
 DOCUMENT = "audit"
 
@@ -49,7 +49,7 @@ def audit_job(base: Trained, full: bool = False, cuts: int | None = None, seed: 
         cuts,
         chosen,
     )
-    libraries = {library for name in base.config.members for library in MEMBER_LIBRARIES[name]}
+    libraries = member_libraries(base.config.members)
     common = ("numba", "llvmlite", "polars", "onnxruntime")
     return job("audit", "leakage audit", inputs, build, sorted({*libraries, *common}))
 

@@ -33,6 +33,7 @@ HOUSE = {
     "lightgbm": ORANGE,
     "xgboost": GREEN,
     "linear": PINK,
+    "tcn": YELLOW,
     "trees only": VERMILION,
     "stacker": SKY,
     "ensemble": INK,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from models.bundle.machine import this_machine
+from models.members import MEMBERS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS_OF_RESEARCH = ("market", "features", "models", "trading", "pipelines/stages")
@@ -35,13 +36,11 @@ FILES_OF_PIPELINES = (
 """What the stages import of their own room."""
 ALTERNATIVES = {"xgboost": ("xgboost-cpu", "xgboost")}
 """Modules that several distributions install."""
-MEMBER_LIBRARIES = {
-    "linear": ("numpy", "scipy", "scikit-learn", "onnx"),
-    "lightgbm": ("numpy", "scipy", "lightgbm", "onnx"),
-    "xgboost": ("numpy", "scipy", "xgboost", "onnx"),
-    "lstm": ("numpy", "torch", "onnx"),
-}
-"""The libraries that decide the bits of a fitted member and of its part of the graph."""
+
+
+def member_libraries(names: Iterable[str]) -> list[str]:
+    """The libraries that decide the bits of some fitted members and of their parts of the graph, each once."""
+    return list(dict.fromkeys(one for name in names for one in MEMBERS.facts(name).distributions))
 
 
 def source_files() -> Iterator[Path]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.dataset import Panel
 from models.ensemble import Combination, FoldScores, combination_for, compared_folds
+from models.members import MEMBERS
 from models.splitters import Fold
 from models.statistics.bootstrap import Interval, TimeBlocks, time_blocks
 from models.statistics.evaluation import Outcomes, loss_difference, score_intervals, scores
@@ -28,13 +29,6 @@ STACKER = "stacker"
 BLOCK_HORIZONS = 8
 """Length of a bootstrap block in label horizons."""
 HISTOGRAM_BINS = 100
-ROUND = "boosting round"
-AXES = {"lstm": "epoch", "lightgbm": ROUND, "xgboost": ROUND, "linear": "penalty, strongest first"}
-"""Along what a member's learning curves run."""
-BEFORE_TRAINING = frozenset({("lstm", "validation_log_loss")})
-"""Curves whose first value is of the untrained member."""
-IMPORTANCES = {"lightgbm": "gain", "xgboost": "gain", "linear": "absolute coefficient"}
-"""What a member's importance measures."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,8 +207,9 @@ def fold_result(panel: Panel, one: FoldPredictions, compared: bool) -> results.F
 
 def learning_curve(fold: int, member: str, name: str, values: Sequence[float]) -> results.LearningCurve:
     """One recorded curve with where it begins and along what it runs."""
-    first = 0 if (member, name) in BEFORE_TRAINING else 1
-    return results.LearningCurve(fold, member, name, np.array(values), first, AXES.get(member, "step"))
+    facts = MEMBERS.facts(member)
+    first = 0 if name in facts.before_training else 1
+    return results.LearningCurve(fold, member, name, np.array(values), first, facts.axis)
 
 
 def learning(
@@ -232,5 +227,5 @@ def learning(
         tables = [load_record(made[name], name).importance for made in fits]
         if tables[0]:
             mean = {feature: float(np.mean([table.get(feature, 0.0) for table in tables])) for feature in tables[0]}
-            importances.append(results.Importance(name, IMPORTANCES.get(name, "importance"), mean))
+            importances.append(results.Importance(name, MEMBERS.facts(name).importance, mean))
     return tuple(curves), tuple(importances)

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from models.certificate import Requirements
 from models.dataset import Panel
+from models.members import MEMBERS
 from pipelines.errors import StageError
 
 SEQUENCE, TOGETHER = 4096, 12_000
 """Usable rows of each series' end that the graph is compared on, and of all series together: at least these."""
-RECURRENT = frozenset({"lstm"})
-"""Members whose state is carried from row to row."""
 NEEDED = Requirements()
 
 Rows = NDArray[np.float64]
@@ -76,7 +75,7 @@ def check_enough_rows(panel: Panel, members: Sequence[str]) -> None:
             f"{NEEDED.real_rows:,}: bring more history or more symbols, or shorten data.holdout"
         )
     longest = max(longest_stretch(series.features) for series in panel.series)
-    recurrent = [name for name in members if name in RECURRENT]
+    recurrent = [name for name in members if MEMBERS.facts(name).carries_state]
     if recurrent and longest < NEEDED.sequence:
         raise StageError(
             f"the longest stretch of bars without a hole has {longest:,} on which every feature is defined, but the "

@@ -25,7 +25,6 @@ from pipelines.config import RunConfig
 from pipelines.errors import StageError
 from pipelines.members import member_config
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
-from pipelines.stages.environment import MEMBER_LIBRARIES
 from pipelines.stages.panel import load_panel
 
 FINAL = -1
@@ -33,8 +32,6 @@ SavedFit = FittedLightgbm | FittedXgboost | FittedLinear
 NATIVE: dict[str, type[SavedFit]] = {"lightgbm": FittedLightgbm, "xgboost": FittedXgboost, "linear": FittedLinear}
 """The members that are also kept in their libraries' own formats; what is scored and served is the graph."""
 
-LIBRARY = {"lstm": "torch", "lightgbm": "lightgbm", "xgboost": "xgboost", "linear": "sklearn.linear_model"}
-"""What a member imports when it is fitted."""
 _importing = threading.Lock()
 
 
@@ -70,7 +67,7 @@ def window_seed(config: RunConfig, name: str, window: Window) -> int:
 def import_library(name: str) -> None:
     """Import a member's library, one at a time: members are fitted in threads, and scipy fails on a half-read torch."""
     with _importing:
-        import_module(LIBRARY[name])
+        import_module(MEMBERS.facts(name).library)
 
 
 def fit_member(
@@ -117,7 +114,8 @@ def fit_job(config: RunConfig, panel_artefact: Artefact, window: Window, name: s
         save_fitted(draft, fitted, facts)
 
     title = f"{name}, fold {window.index + 1}"
-    return job("fit", title, fit_inputs(config, panel_artefact, window, [name]), build, MEMBER_LIBRARIES[name])
+    libraries = MEMBERS.facts(name).distributions
+    return job("fit", title, fit_inputs(config, panel_artefact, window, [name]), build, libraries)
 
 
 def save_fitted(draft: Draft, fitted: FittedMember, facts: dict[str, Any]) -> None:

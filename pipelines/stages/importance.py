@@ -34,7 +34,7 @@ from pipelines.importances import (
     ImportanceTable,
 )
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
-from pipelines.stages.environment import MEMBER_LIBRARIES
+from pipelines.stages.environment import member_libraries
 from pipelines.stages.fit import NATIVE, Window, load_fitted, training_samples
 from pipelines.stages.panel import load_panel
 
@@ -143,7 +143,7 @@ def member_job(
         (laboratory.importance_rows, laboratory.importance_repeats),
         config.seed,
     )
-    return job("importance", f"importance, {name}", inputs, build, (*LIBRARIES, *MEMBER_LIBRARIES[name]))
+    return job("importance", f"importance, {name}", inputs, build, (*LIBRARIES, *member_libraries([name])))
 
 
 def single_job(config: RunConfig, panels: Sequence[Artefact], windows: Sequence[Window]) -> Job:

@@ -16,6 +16,7 @@ from models.bundle.manifest import Payoff
 from models.bundle.runner import GraphRunner
 from models.dataset import Panel
 from models.graph.compose import compose
+from models.members import MEMBERS
 from models.members.protocol import Progress
 from models.scoring import score_rows
 from models.splitters import CombinatorialPurgedCV, purged_tail
@@ -26,7 +27,7 @@ from pipelines.estimate import Estimate
 from pipelines.laboratory import Path, Paths
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.assemble import payoff_of
-from pipelines.stages.environment import MEMBER_LIBRARIES
+from pipelines.stages.environment import member_libraries
 from pipelines.stages.evaluate import BLOCK_HORIZONS, estimate
 from pipelines.stages.fit import make_member
 from pipelines.stages.fitted import Span, window_panel_job
@@ -37,14 +38,13 @@ from pipelines.stages.strategies import Records, outcome, returns_of, signals_of
 from trading.trades import round_trips
 
 Floats = NDArray[np.float64]
-LSTM = "lstm"
 
 
 def path_members(config: RunConfig) -> tuple[str, ...]:
-    """The members whose mean the paths are of: those asked for, or all but the LSTM, or all there are."""
+    """The members whose mean the paths are of: those asked for, or all but the networks, or all there are."""
     if config.laboratory.members:
         return config.laboratory.members
-    return tuple(name for name in config.members if name != LSTM) or tuple(config.members)
+    return tuple(name for name in config.members if not MEMBERS.facts(name).carries_state) or tuple(config.members)
 
 
 def path_splitter(config: RunConfig, panel: Panel) -> CombinatorialPurgedCV:
@@ -125,7 +125,7 @@ def split_job(config: RunConfig, panel_artefact: Artefact, number: int) -> Job:
         config.validation.tail,
         config.ensemble.burn_in,
     )
-    libraries = [library for name in names for library in MEMBER_LIBRARIES[name]]
+    libraries = member_libraries(names)
     return job("split", f"split {number + 1}", inputs, build, libraries)
 
 

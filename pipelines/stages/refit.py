@@ -9,7 +9,7 @@ from models.graph.compose import compose
 from models.members.protocol import Progress
 from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
-from pipelines.stages.environment import MEMBER_LIBRARIES
+from pipelines.stages.environment import member_libraries
 from pipelines.stages.evidence import last_rows
 from pipelines.stages.fit import Window, fit_inputs, fit_member, save_fitted
 from pipelines.stages.panel import load_panel
@@ -31,7 +31,7 @@ def refit_job(config: RunConfig, panel_artefact: Artefact, window: Window) -> Jo
         graph = compose([one.part() for one in fitted.values()])
         save_evidence(draft, gather(graph, natives, last_rows(panel), config.seed))
 
-    libraries = [library for name in names for library in MEMBER_LIBRARIES[name]]
+    libraries = member_libraries(names)
     return job("refit", "final refit", fit_inputs(config, panel_artefact, window, names), build, libraries)
 
 

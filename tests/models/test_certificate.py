@@ -19,7 +19,7 @@ from graph_samples import (
 )
 from onnx import helper, numpy_helper
 
-from models.certificate import BOUNDS, Requirements, certify
+from models.certificate import Requirements, certify
 from models.evidence import Evidence, gather, native_probability
 from models.graph.compose import compose
 from models.graph.lightgbm import lightgbm_part
@@ -30,7 +30,7 @@ from models.probes import extreme_rows, threshold_rows
 ROWS = 2_500
 STACKER = SimpleNamespace(weights=(0.6, 0.5, 0.3), intercept=0.05, clip=1e-3)
 PLATT = SimpleNamespace(slope=1.1, intercept=0.0, clip=0.01)
-NEEDS = Requirements(real_rows=2 * ROWS, bounds={**BOUNDS, "memory": 0.0})
+NEEDS = Requirements(real_rows=2 * ROWS, bounds={**Requirements().bounds, "memory": 0.0})
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_the_summary_is_plain_and_complete(made, evidence):
     summary = check(made, evidence).summary()
     assert summary["passed"] is True
     assert msgspec.json.decode(msgspec.json.encode(summary)) == summary
-    assert summary["members"]["xgboost"]["bound"] == BOUNDS["xgboost"]
+    assert summary["members"]["xgboost"]["bound"] == Requirements().bounds["xgboost"]
 
 
 def rounded_thresholds(part):

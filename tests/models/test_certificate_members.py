@@ -11,10 +11,10 @@ from models.evidence import gather, native_probability
 from models.graph.compose import compose
 from models.members.lightgbm import FittedLightgbm
 from models.members.linear import FittedLinear
-from models.members.lstm import FittedLstm
 from models.members.lstm_network import LstmNetwork
 from models.members.protocol import FitRecord
 from models.members.scaling import fit_scaler
+from models.members.sequence import FittedSequence
 from models.members.xgboost import FittedXgboost
 
 NAMES = tuple(f"x_{number}" for number in range(FEATURE_COUNT))
@@ -34,7 +34,7 @@ def members(seed, hidden, rounds):
         FittedLinear("linear", FitRecord(), scaler, generator.normal(size=FEATURE_COUNT), 0.1),
         FittedLightgbm("lightgbm", FitRecord(), lightgbm.Booster(model_str=text), FEATURE_COUNT),
         FittedXgboost("xgboost", FitRecord(), xgboost_booster(x, y, rounds), FEATURE_COUNT),
-        FittedLstm("lstm", FitRecord(), network),
+        FittedSequence("lstm", FitRecord(), network),
     ]
 
 

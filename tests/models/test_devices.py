@@ -16,19 +16,22 @@ import torch
 import xgboost
 from fake_device import NAME, Elsewhere, FakeDevice
 
-from models.members import device, lstm
+from models.members import device, sequence
 from models.members import xgboost as xgboost_member
 from models.members.conformance import check_member, fit, predict
 from models.members.device import training_device
 from models.members.errors import MemberError
 from models.members.lstm import LstmConfig, LstmMember
-from models.members.lstm_training import repeatable_cuda, seeded_network
+from models.members.lstm_network import LstmNetwork
 from models.members.planted import planted
 from models.members.scaling import Scaler
+from models.members.sequence_training import repeatable_cuda, seeded
+from models.members.tcn import TcnConfig, TcnMember
 from models.members.xgboost import XgboostConfig, XgboostMember
 
 ON_GPU = {
     "lstm": partial(LstmMember, LstmConfig(device="cuda")),
+    "tcn": partial(TcnMember, TcnConfig(device="cuda")),
     "xgboost": partial(XgboostMember, XgboostConfig(device="cuda")),
 }
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU, or torch's CPU build")
@@ -45,18 +48,19 @@ class AnywhereGenerator(torch.Generator):
 def fake_gpu(monkeypatch):
     """``cuda`` is the fake device, whose dropout draws as the CPU's does."""
     monkeypatch.setattr(torch, "Generator", AnywhereGenerator)
-    monkeypatch.setattr(lstm, "training_device", lambda *_: NAME)
+    monkeypatch.setattr(sequence, "training_device", lambda *_: NAME)
     return FakeDevice()
 
 
-def test_training_elsewhere_is_training_here(fake_gpu, monkeypatch):
+@pytest.mark.parametrize(("member", "config"), [(LstmMember, LstmConfig), (TcnMember, TcnConfig)], ids=["lstm", "tcn"])
+def test_training_elsewhere_is_training_here(fake_gpu, monkeypatch, member, config):
     problem = planted(seed=33, rows=120)
-    config = LstmConfig(hidden=8, layers=2, epochs=2, learning_rate=0.02)
+    chosen = config(hidden=8, layers=2, epochs=2, learning_rate=0.02)
     with fake_gpu:
-        there = fit(lambda: LstmMember(config), problem)
+        there = fit(lambda: member(chosen), problem)
     assert fake_gpu.operations > 1_000
-    monkeypatch.setattr(lstm, "training_device", lambda *_: "cpu")
-    here = fit(lambda: LstmMember(config), problem)
+    monkeypatch.setattr(sequence, "training_device", lambda *_: "cpu")
+    here = fit(lambda: member(chosen), problem)
     assert (there.record.notes["device"], here.record.notes["device"]) == (NAME, "cpu")
     for name, losses in here.record.curves.items():
         np.testing.assert_allclose(there.record.curves[name], losses, atol=1e-6)
@@ -87,9 +91,9 @@ def test_the_fake_device_does_not_mix_with_the_cpu():
 
 def test_every_device_starts_from_the_same_weights(fake_gpu):
     scaler = Scaler(np.zeros(3), np.ones(3), 5.0)
-    here = seeded_network(scaler, 8, 2, 0.1, 0.5, seed=4)
+    here = seeded(lambda: LstmNetwork(scaler, 8, 2, 0.1, 0.5), 4)
     with fake_gpu:
-        there = seeded_network(scaler, 8, 2, 0.1, 0.5, seed=4, device=NAME)
+        there = seeded(lambda: LstmNetwork(scaler, 8, 2, 0.1, 0.5), 4, NAME)
         assert there.device.type == NAME
         assert all(part.device.type == NAME for part in there.zero_state(2))
     there.cpu()
@@ -153,7 +157,7 @@ def test_the_processor_is_the_default_and_asks_nobody():
     assert training_device("cpu", never, "torch") == "cpu"
 
 
-@pytest.mark.parametrize("config", [LstmConfig, XgboostConfig])
+@pytest.mark.parametrize("config", [LstmConfig, TcnConfig, XgboostConfig])
 def test_a_misspelt_device_is_refused(config):
     with pytest.raises(msgspec.ValidationError, match=r"'gpu' - at `\$.device`"):
         msgspec.convert({"device": "gpu"}, config)

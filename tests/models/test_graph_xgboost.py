@@ -5,9 +5,9 @@ import pytest
 import xgboost
 from graph_samples import FEATURE_COUNT, output_of, part_outputs, problem, xgboost_booster
 
-from models.certificate import BOUNDS
 from models.graph.errors import GraphError
 from models.graph.xgboost import xgboost_part
+from models.members import MEMBERS
 from models.probes import extreme_rows, threshold_rows
 
 VARIANTS = {
@@ -32,7 +32,7 @@ def check_parity(booster, x, seed, count):
     probability, margin = part_outputs(part, rows, "probability", output_of(part, "TreeEnsemble"))
     native = booster.inplace_predict(rows).astype(float)
     assert np.array_equal(margin, booster.inplace_predict(rows, predict_type="margin"))
-    assert np.abs(probability - native).max() <= BOUNDS["xgboost"]
+    assert np.abs(probability - native).max() <= MEMBERS.facts("xgboost").bound
     assert (probability == native).mean() > 0.999
     assert len(np.unique(margin)) > 2
 
@@ -75,7 +75,7 @@ def test_early_stopping_takes_the_best_trees():
     assert best < booster.num_boosted_rounds()
     part = xgboost_part("xgboost", booster, FEATURE_COUNT)
     native = booster.inplace_predict(x, iteration_range=(0, best))
-    assert np.abs(part_outputs(part, x) - native).max() <= BOUNDS["xgboost"]
+    assert np.abs(part_outputs(part, x) - native).max() <= MEMBERS.facts("xgboost").bound
     assert xgboost_part("xgboost", booster[:best], FEATURE_COUNT).model == part.model
 
 

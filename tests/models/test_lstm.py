@@ -13,12 +13,13 @@ import torch
 
 from models.graph.lstm import lstm_part
 from models.members.conformance import fit, predict
-from models.members.lstm import FittedLstm, LstmConfig, LstmMember
+from models.members.lstm import LstmConfig, LstmMember
 from models.members.lstm_network import LstmNetwork
-from models.members.lstm_training import seeded_network
 from models.members.planted import Planted, planted, with_samples
 from models.members.protocol import FitRecord
 from models.members.scaling import Scaler
+from models.members.sequence import FittedSequence
+from models.members.sequence_training import seeded
 from models.members.streams import training_streams
 
 
@@ -26,7 +27,7 @@ def random_network(features: int, hidden: int, seed: int = 0) -> LstmNetwork:
     """Every weight random, the head's too."""
     generator = np.random.default_rng(seed)
     scaler = Scaler(generator.normal(0, 50, features), generator.uniform(0.1, 9, features), 5.0)
-    network = seeded_network(scaler, hidden, 5, 0.1, 0.5, seed)
+    network = seeded(lambda: LstmNetwork(scaler, hidden, 5, 0.1, 0.5), seed)
     torch.nn.init.normal_(network.head.weight, std=0.5, generator=torch.Generator().manual_seed(seed))
     return network.eval()
 
@@ -80,7 +81,7 @@ def test_the_graph_steps_as_torch_does():
 
 def test_history_at_once_is_history_bar_by_bar():
     network = random_network(features=6, hidden=16)
-    fitted = FittedLstm("lstm", FitRecord(), network)
+    fitted = FittedSequence("lstm", FitRecord(), network)
     problem = planted(seed=32)
     rows = np.arange(len(problem.panel.series[0].features))
     history = fitted.predict(problem.panel, 0, rows)
@@ -125,7 +126,7 @@ def test_torch_is_left_as_it_was():
 
 
 def test_an_untrained_network_says_the_base_rate():
-    network = seeded_network(Scaler(np.zeros(3), np.ones(3), 5.0), 8, 5, 0.1, base_rate=0.3, seed=0).eval()
+    network = seeded(lambda: LstmNetwork(Scaler(np.zeros(3), np.ones(3), 5.0), 8, 5, 0.1, 0.3), 0).eval()
     logits, _ = network(torch.randn(2, 7, 3), network.zero_state(2))
     assert torch.allclose(torch.sigmoid(logits), torch.tensor(0.3))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 from models.members import MEMBERS
 from pipelines.stages import fit
@@ -24,7 +26,8 @@ def test_two_members_never_import_their_libraries_at_once(tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "half_read", [], raising=False)
     monkeypatch.setattr(sys, "most_at_once", 0, raising=False)
-    monkeypatch.setattr(fit, "LIBRARY", dict(zip(("one", "two"), names, strict=True)))
+    libraries = dict(zip(("one", "two"), names, strict=True))
+    monkeypatch.setattr(MEMBERS, "facts", lambda name: SimpleNamespace(library=libraries[name]))
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(fit.import_library, ("one", "two")))
     assert sys.most_at_once == 1
@@ -32,4 +35,5 @@ def test_two_members_never_import_their_libraries_at_once(tmp_path, monkeypatch)
 
 
 def test_every_member_states_what_it_imports():
-    assert set(fit.LIBRARY) == set(MEMBERS)
+    for name in MEMBERS:
+        assert importlib.util.find_spec(MEMBERS.facts(name).library) is not None

@@ -1,4 +1,4 @@
-"""Training the LSTM: truncated back-propagation through time over streams whose state is carried.
+"""Training networks over streams: truncated back-propagation through time, with the state carried.
 
 A group of streams advances side by side, a chunk of bars at a time: forward from the state that the chunk before left,
 backward through this chunk alone (Williams & Peng 1990). AdamW, warm-up then cosine decay, gradients clipped by their
@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from models.members.lstm_network import LstmNetwork, State
-from models.members.scaling import Scaler
+from models.members.sequence_network import SequenceNetwork, State
 from models.members.streams import Streams
 
 if TYPE_CHECKING:
-    from models.members.lstm import LstmConfig
+    from models.members.sequence import SequenceConfig
 
 VALIDATION_PARALLEL = 256
 
@@ -95,16 +94,14 @@ def repeatable_cuda() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")
 
 
-def seeded_network(
-    scaler: Scaler, hidden: int, layers: int, dropout: float, base_rate: float, seed: int, device: str = "cpu"
-) -> LstmNetwork:
+def seeded(make: Callable[[], SequenceNetwork], seed: int, device: str = "cpu") -> SequenceNetwork:
     """A network whose weights and dropout come from a seed alone; torch's own generators are left as they were.
 
     The weights are drawn on the CPU, so every device starts from the same ones.
     """
     with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = LstmNetwork(scaler, hidden, layers, dropout, base_rate)
+        network = make()
     network.to(device)
     network.seed(seed)
     return network
@@ -125,8 +122,8 @@ class Trainer:
 
     def __init__(
         self,
-        network: LstmNetwork,
-        config: LstmConfig,
+        network: SequenceNetwork,
+        config: SequenceConfig,
         rows: Tensor,
         train: Streams,
         validation: Streams,
@@ -194,7 +191,7 @@ class Trainer:
             group["lr"] = self._learning_rate()
         self.step += 1
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            logits, (hidden, cell) = self.network(x, state)
+            logits, after = self.network(x, state)
         loss = weighted_loss(logits.float(), label, weight)
         if bool(weight.any()):
             self.optimizer.zero_grad()
@@ -202,7 +199,7 @@ class Trainer:
             torch.autograd.backward(loss / self.step_weight)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_norm)
             self.optimizer.step()
-        return float(loss.detach()), (hidden.detach().float(), cell.detach().float())
+        return float(loss.detach()), tuple(part.detach().float() for part in after)
 
     def _chunks(self, streams: Streams, group: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Rows (B, T, F), labels (B, T) and weights (B, T) of a group, a chunk of bars after another."""
@@ -230,13 +227,13 @@ def weighted_loss(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(logits, label, weight=weight, reduction="sum")
 
 
-def parallel_streams(config: LstmConfig, train: Streams) -> int:
+def parallel_streams(config: SequenceConfig, train: Streams) -> int:
     """How many streams advance together: enough to use the machine, few enough for ``updates`` an epoch."""
     rows = int(train.length.sum())
     return max(1, min(config.most_streams, rows // (config.updates * config.chunk)))
 
 
-def decayed(network: LstmNetwork, weight_decay: float) -> list[dict[str, object]]:
+def decayed(network: SequenceNetwork, weight_decay: float) -> list[dict[str, object]]:
     """Parameter groups: matrices are decayed, biases and norms are not."""
     matrices = [weight for weight in network.parameters() if weight.ndim > 1]
     vectors = [weight for weight in network.parameters() if weight.ndim == 1]
