@@ -21,12 +21,17 @@ from models.graph.compose import compose
 from models.graph.lightgbm import lightgbm_part
 from models.graph.linear import linear_part
 from models.graph.lstm import lstm_part
+from models.graph.tcn import tcn_part
 from models.graph.xgboost import xgboost_part
 from models.members.lstm_network import LstmNetwork
 from models.members.scaling import Scaler
+from models.members.sequence_network import SequenceNetwork
+from models.members.tcn_network import TcnNetwork
 
 FEATURES, HIDDEN, LAYERS, WINDOW = 60, 64, 5, 60
 TREES, DEPTH, TRAINING, ROWS = 500, 6, 8_000, 1_000
+BAR = 110e-6
+"""Seconds that the graph of all members may take, the bar to hold."""
 Step = Callable[[NDArray[np.float64]], float]
 
 
@@ -45,7 +50,7 @@ def boosters() -> tuple[lightgbm.Booster, xgboost.Booster]:
     return first, xgboost.train(second, xgboost.DMatrix(x, y), TREES)
 
 
-def lstm_step(network: LstmNetwork) -> Step:
+def network_step(network: SequenceNetwork) -> Step:
     """PyTorch, eager, one bar with carried state."""
     state = network.zero_state(1)
 
@@ -72,22 +77,27 @@ def run() -> list[Result]:
     coefficients = 0.1 * generator.normal(size=FEATURES)
     light, extreme = boosters()
     torch.manual_seed(0)
-    network = LstmNetwork(Scaler(np.zeros(FEATURES), np.ones(FEATURES), 5.0), HIDDEN, LAYERS, 0.0, 0.5).eval()
-    torch.nn.init.normal_(network.head.weight, std=0.1)
-    stacker = SimpleNamespace(weights=np.array([0.2, 0.3, 0.3, 0.2]), intercept=0.0, clip=1e-4)
+    scaler = Scaler(np.zeros(FEATURES), np.ones(FEATURES), 5.0)
+    network = LstmNetwork(scaler, HIDDEN, LAYERS, 0.0, 0.5).eval()
+    convolutions = TcnNetwork(scaler, HIDDEN, LAYERS, 3, 0.0, 0.5).eval()
+    for one in (network, convolutions):
+        torch.nn.init.normal_(one.head.weight, std=0.1)
+    stacker = SimpleNamespace(weights=np.array([0.2, 0.2, 0.2, 0.2, 0.2]), intercept=0.0, clip=1e-4)
     platt = SimpleNamespace(slope=1.1, intercept=0.01, clip=1e-3)
 
     natives: dict[str, Step] = {
         "linear": lambda row: float(1.0 / (1.0 + np.exp(-(np.clip(row, -5.0, 5.0) @ coefficients)))),
         "lightgbm": lambda row: float(light.predict(row[np.newaxis], num_threads=1)[0]),
         "xgboost": lambda row: float(extreme.inplace_predict(row[np.newaxis])[0]),
-        "lstm": lstm_step(network),
+        "lstm": network_step(network),
+        "tcn": network_step(convolutions),
     }
     parts = {
         "linear": linear_part("linear", np.zeros(FEATURES), np.ones(FEATURES), 5.0, coefficients, 0.0),
         "lightgbm": lightgbm_part("lightgbm", light, FEATURES),
         "xgboost": xgboost_part("xgboost", extreme, FEATURES),
         "lstm": lstm_part("lstm", network),
+        "tcn": tcn_part("tcn", convolutions),
     }
 
     def together(row: NDArray[np.float64]) -> float:
@@ -99,10 +109,17 @@ def run() -> list[Result]:
     with torch.inference_mode():
         results = [
             compare(
-                "graph: 4 members, stacker, Platt", "bar", over(graph.step, rows), "native", over(together, rows), ROWS
+                "graph: 5 members, stacker, Platt",
+                "bar",
+                over(graph.step, rows),
+                "native",
+                over(together, rows),
+                ROWS,
+                bar=BAR * ROWS,
             )
         ]
-        for name, label in [("lightgbm", "LightGBM"), ("xgboost", "XGBoost"), ("lstm", "PyTorch eager step")]:
+        eager = "PyTorch eager step"
+        for name, label in (("lightgbm", "LightGBM"), ("xgboost", "XGBoost"), ("lstm", eager), ("tcn", eager)):
             ours, peer = over(alone[name].step, rows), over(natives[name], rows)
             results.append(compare(f"graph: {name} alone", "bar", ours, label, peer, ROWS))
         results.append(windowed(alone["lstm"], network, rows))
