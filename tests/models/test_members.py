@@ -25,6 +25,16 @@ SHARE = {"linear": 0.55, "lightgbm": 0.75, "xgboost": 0.75, "lstm": 0.6, "tcn": 
 
 
 @pytest.mark.parametrize("name", MEMBERS)
+def test_its_kind_states_what_is_to_be_known(name):
+    facts = MEMBERS.facts(name)
+    assert 0.0 <= facts.bound <= 1e-5
+    assert facts.library.split(".")[0] in HEAVY
+    assert facts.axis
+    assert MEMBERS[name]().name == name
+    assert set(facts.thin) <= set(MEMBERS[name]().config.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", MEMBERS)
 def test_conforms(name):
     check_member(MEMBERS[name], SHARE[name])
 

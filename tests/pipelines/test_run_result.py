@@ -130,7 +130,7 @@ def test_what_a_fold_says_of_its_purge_is_what_was_purged(seed, gap, reach):
         ("lstm", "validation_log_loss", 0, "epoch"),
         ("lightgbm", "validation_log_loss", 1, "boosting round"),
         ("linear", "validation_log_loss", 1, "penalty, strongest first"),
-        ("somebody's", "loss", 1, "step"),
+        ("tcn", "learning_rate", 1, "epoch"),
     ],
 )
 def test_a_learning_curve_says_where_it_begins_and_along_what_it_runs(member, name, first, axis):
