@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from features.kernels import extremes, oscillators, paths, price, ratios, recursive, windows
 from features.kernels import moments as centred
 from features.nodes import CLOSE, COUNT, HIGH, LOW, OPEN, Block, Kernel, Node, Part, Ring, Value
@@ -63,11 +65,19 @@ def higher_moments(series: Value, window: int) -> tuple[Part, Part]:
     return Part(node, 0), Part(node, 1)
 
 
-def aged(series: Value, window: int) -> tuple[Part, Part]:
-    """Sum of the last ``window`` values, and of age times value (age 0 is now)."""
-    inputs = (series, Ring(series, window), COUNT, Block(window))
-    node = Node(windows.window_aged, inputs, floats=2 * window + 2, outputs=2, delay=window - 1)
-    return Part(node, 0), Part(node, 1)
+def window_sums(series: Value, lengths: tuple[int, ...]) -> list[Node]:
+    """Sums of several windows; one twice as long as that before it is the sum of its halves."""
+    sums = [window_sum(series, lengths[0])]
+    for before, window in itertools.pairwise(lengths):
+        nested = window == 2 * before
+        sums.append(apply(ratios.total, lookback(sums[-1], before), sums[-1]) if nested else window_sum(series, window))
+    return sums
+
+
+def weighted_mean(series: Value, window: int) -> Node:
+    """Linearly weighted average of the last few values, the newest with weight ``window``; takes time with them."""
+    inputs = (series, Ring(series, window), COUNT)
+    return Node(windows.short_weighted_mean, inputs, (window,), delay=window - 1)
 
 
 def dispersion(series: Value, window: int) -> tuple[Part, Part, Part, Part]:
@@ -123,6 +133,15 @@ def path_moments(change: Value, window: int) -> tuple[Part, Part, Part, Part]:
     inputs = (change, Ring(change, window), COUNT, Block(window))
     node = Node(paths.window_path, inputs, floats=3 * window + 4, outputs=4, delay=window - 2)
     return Part(node, 0), Part(node, 1), Part(node, 2), Part(node, 3)
+
+
+def weighted_distance(change: Value, window: int) -> Node:
+    """Distance of a path to its linearly weighted average over ``window`` points (window - 1 changes)."""
+    ring = Ring(change, window)
+    if window <= windows.SHORT:
+        return Node(paths.short_weighted_distance, (change, ring, COUNT), (window,), delay=window - 2)
+    inputs = (change, ring, COUNT, Block(window))
+    return Node(paths.window_weighted_distance, inputs, floats=window + 3, delay=window - 2)
 
 
 def path_dispersion(change: Value, window: int) -> tuple[Part, Part, Part]:

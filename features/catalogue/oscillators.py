@@ -14,6 +14,7 @@ from features.blocks import (
     span_ewma,
     wilder,
     window_sum,
+    window_sums,
 )
 from features.feature import Feature
 from features.kernels import oscillators, price, ratios
@@ -80,10 +81,8 @@ def true_strength(slow: int, fast: int) -> Feature:
 def ultimate(short: int, middle: int, long: int) -> Feature:
     """Williams' ultimate oscillator."""
     pressure = apply(price.buying_pressure, LOW, CLOSE, CLOSE_BEFORE)
-    parts = (
-        apply(ratios.ratio, window_sum(pressure, window), window_sum(TRUE_RANGE, window), params=(0.5,))
-        for window in (short, middle, long)
-    )
+    pressures, ranges = (window_sums(series, (short, middle, long)) for series in (pressure, TRUE_RANGE))
+    parts = (apply(ratios.ratio, *sides, params=(0.5,)) for sides in zip(pressures, ranges, strict=True))
     node = apply(oscillators.ultimate, *parts)
     meaning = (
         f"(4 a + 2 b + c) / 7 of buying pressure / true range over {short}, {middle} and {long} bars, 0 to 1;"

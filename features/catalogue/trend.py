@@ -5,14 +5,14 @@ from __future__ import annotations
 from features.blocks import (
     LOG_RETURN,
     TRUE_RANGE,
-    aged,
     apply,
     ewma_distance,
     extreme_age,
-    path_moments,
     per_volatility,
     previous,
     span_ewma,
+    weighted_distance,
+    weighted_mean,
     wilder,
     window_sum,
 )
@@ -155,14 +155,9 @@ def averages(span: int) -> tuple[Feature, Feature]:
 
 def hull(window: int, half: int, root: int) -> Feature:
     """Distance to Hull's average."""
-
-    def distance(bars: int) -> Node:
-        path, first, _, old = path_moments(LOG_RETURN, bars)
-        return apply(trend.weighted_distance, path, first, old, params=(bars,))
-
-    ahead = apply(trend.twice_less, distance(half), distance(window))
-    smooth = apply(trend.weighted_mean, *aged(ahead, root), params=(root,))
-    node = per_volatility(apply(ratios.total, distance(root), smooth), window)
+    ahead = apply(trend.twice_less, weighted_distance(LOG_RETURN, half), weighted_distance(LOG_RETURN, window))
+    smooth = weighted_mean(ahead, root)
+    node = per_volatility(apply(ratios.total, weighted_distance(LOG_RETURN, root), smooth), window)
     meaning = (
         f"log close minus the linearly weighted average over {root} bars of (twice that over {half} bars minus that"
         f" over {window} bars), / (ewma_volatility_96 sqrt({window}))"

@@ -63,6 +63,58 @@ def window_path(
 
 
 @aside
+def refill_distance(state: Floats, suffix: int, change: float, ring: int, mask: int, head: int, window: int) -> None:
+    """Sums of the sums of the last 0, 1, ..., window - 1 points before this bar."""
+    place = -change
+    first = 0.0
+    weighted = 0.0
+    state[suffix] = 0.0
+    for back in range(1, window):
+        first += place
+        weighted += first
+        state[suffix + back] = weighted
+        place -= state[ring + ((head - back) & mask)]
+
+
+@kernel
+def window_weighted_distance(
+    state: Floats, at: int, change: float, ring: int, mask: int, head: int, window: int, fresh: bool, since: int
+) -> float:
+    """Distance of the path to its linearly weighted average over the last ``window`` points.
+
+    The sum of weight times path, weights ``window`` (now) to 1, has two parts. Of the points before the block the
+    newest has a weight of one more than there are of them, for every ``since``: their part is a sum of their sums.
+    State: path, prefix of path, prefix of weight times path, suffix[window].
+    """
+    suffix = at + 3
+    if fresh:
+        for number in range(3):
+            state[at + number] = 0.0
+        refill_distance(state, suffix, change, ring, mask, head, window)
+    else:
+        path = state[at] + change
+        state[at + 2] += window * path - state[at + 1]
+        state[at + 1] += path
+        state[at] = path
+    weighted = state[suffix + ((window - since) & NOT_NEGATIVE)] + state[at + 2]
+    distance: float = state[at] - weighted * (2.0 / (window * (window + 1.0)))
+    return distance
+
+
+@kernel
+def short_weighted_distance(
+    state: Floats, at: int, change: float, ring: int, mask: int, head: int, window: int
+) -> float:
+    """The same of a few points, anew for every bar."""
+    below = change
+    total = (window - 1) * below
+    for back in range(1, window - 1):
+        below += state[ring + ((head - back) & mask)]
+        total += (window - 1 - back) * below
+    return total * (2.0 / (window * (window + 1.0)))
+
+
+@aside
 def refill_weighted_path(
     state: Floats,
     suffix: int,

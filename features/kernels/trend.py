@@ -20,18 +20,6 @@ def triple_distance(distance: float, once: float, twice: float) -> float:
 
 
 @kernel
-def weighted_distance(path: float, first: float, aged: float, window: int) -> float:
-    """Distance of a path to its linearly weighted average."""
-    return path - (window * first - aged) * (2.0 / (window * (window + 1.0)))
-
-
-@kernel
-def weighted_mean(first: float, aged: float, window: int) -> float:
-    """The linearly weighted average of the last values, the newest with weight ``window``."""
-    return (window * first - aged) * (2.0 / (window * (window + 1.0)))
-
-
-@kernel
 def twice_less(x: float, y: float) -> float:
     """The difference 2 x - y."""
     return 2.0 * x - y

@@ -44,6 +44,15 @@ def short_sum(state: Floats, at: int, x: float, ring: int, mask: int, head: int,
     return total + x
 
 
+@kernel
+def short_weighted_mean(state: Floats, at: int, x: float, ring: int, mask: int, head: int, window: int) -> float:
+    """The linearly weighted average of the last few values, anew for every bar: weights 1, ..., now ``window``."""
+    total = 0.0
+    for back in range(window - 1, 0, -1):
+        total += (window - back) * state[ring + ((head - back) & mask)]
+    return (total + window * x) * (2.0 / (window * (window + 1.0)))
+
+
 @aside
 def refill_sum(state: Floats, suffix: int, ring: int, mask: int, head: int, window: int) -> None:
     """Sums of the last 0, 1, ..., window - 1 values before this bar, two at a time: no sum waits for the one before."""
@@ -131,35 +140,3 @@ def window_higher_moments(
     state[at + 2] = fourth
     older = suffix + 2 * ((window - since) & NOT_NEGATIVE)
     return state[older] + third, state[older + 1] + fourth
-
-
-@aside
-def refill_aged(state: Floats, suffix: int, ring: int, mask: int, head: int, window: int) -> None:
-    """Sums of value, and of bars back times value, of the last 0, 1, ..., window - 1 values before this bar."""
-    first = 0.0
-    aged = 0.0
-    state[suffix] = 0.0
-    state[suffix + 1] = 0.0
-    for back in range(1, window):
-        older = state[ring + ((head - back) & mask)]
-        first += older
-        aged += back * older
-        state[suffix + 2 * back] = first
-        state[suffix + 2 * back + 1] = aged
-
-
-@kernel
-def window_aged(
-    state: Floats, at: int, x: float, ring: int, mask: int, head: int, window: int, fresh: bool, since: int
-) -> tuple[float, float]:
-    """Sums of value, and of age times value (age 0 is now). State: two prefixes, pairs suffix[window]."""
-    suffix = at + 2
-    if fresh:
-        state[at] = 0.0
-        state[at + 1] = 0.0
-        refill_aged(state, suffix, ring, mask, head, window)
-    state[at + 1] += state[at]
-    state[at] += x
-    place = suffix + 2 * ((window - since) & NOT_NEGATIVE)
-    older = state[place]
-    return older + state[at], state[place + 1] + (since - 1) * older + state[at + 1]
