@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.combination import Pool
 from models.dataset import Panel
-from models.ensemble import Combination, FoldScores, combination_for, compared_folds
+from models.ensemble.calibration import calibrate
+from models.ensemble.config import EnsembleConfig
+from models.ensemble.nested import Combination, FoldScores, combination_for, compared_folds
+from models.ensemble.pools import pool_logit, pool_probability
 from models.members import MEMBERS
 from models.splitters import Fold
 from models.statistics.bootstrap import Interval, TimeBlocks, time_blocks
@@ -55,17 +58,17 @@ def outcomes_of(panel: Panel, fold: Fold, scored: Scored) -> Outcomes:
     )
 
 
-def nested_predictions(folds: Sequence[FoldScores], ridge: float, clip: float) -> list[Floats | None]:
+def nested_predictions(folds: Sequence[FoldScores], config: EnsembleConfig) -> list[Floats | None]:
     """A combination of some members nested forward in time; None for folds without a calibration."""
-    stackers: list[Any] = []
+    pools: list[Pool | None] = []
     found: list[Floats | None] = []
     for number, fold in enumerate(folds):
-        combination = combination_for(folds[:number], stackers, fold.test_start, ridge, clip)
-        stackers.append(combination.stacker)
-        if combination.stacker is None or combination.platt is None:
+        combination = combination_for(folds[:number], pools, fold.test_start, config)
+        pools.append(combination.pool)
+        if combination.pool is None or combination.calibration is None:
             found.append(None)
         else:
-            found.append(combination.platt.apply(combination.stacker.logit(fold.members)))
+            found.append(calibrate(combination.calibration, pool_logit(combination.pool, fold.members)))
     return found
 
 
@@ -75,7 +78,7 @@ def trees_only(config: RunConfig, scored: Sequence[FoldScores]) -> list[Floats |
     if not columns:
         return [None] * len(scored)
     only = [FoldScores(fold.members[:, columns], fold.label, fold.weight, fold.t1, fold.test_start) for fold in scored]
-    return nested_predictions(only, config.ensemble.ridge, config.ensemble.clip)
+    return nested_predictions(only, config.ensemble)
 
 
 def fold_predictions(
@@ -92,9 +95,9 @@ def fold_predictions(
         predictors = {name: one.members[:, number] for number, name in enumerate(config.members)}
         if tree is not None:
             predictors[TREES_ONLY] = tree
-        if combination.stacker is not None:
-            predictors[STACKER] = combination.stacker.apply(one.members)
-        if combination.platt is not None:
+        if combination.pool is not None:
+            predictors[STACKER] = pool_probability(combination.pool, one.members)
+        if combination.calibration is not None:
             predictors[results.ENSEMBLE] = one.probability
         found.append(FoldPredictions(fold, one, outcomes_of(panel, fold, one), predictors))
     return found

@@ -18,7 +18,7 @@ from market.lake import Lake
 from market.quality import check_bars
 from market.universe import clipped
 from models.bundle.bundle import Bundle
-from models.ensemble import Combination
+from models.ensemble.nested import Combination
 from models.weights import effective_rows
 from pipelines import results
 from pipelines.audit.findings import Audit
@@ -133,7 +133,7 @@ def compose_result(
     """Everything a run found, as one value."""
     panel, about, found = load_panel(panel_artefact), panel_facts(panel_artefact), Bundle.load(bundle)
     curves, importances = learning(config, fits, refit)
-    weights = () if combination.stacker is None else combination.stacker.weights
+    weights = () if combination.pool is None else combination.pool.weights
     raw: dict[str, Any] = msgspec.to_builtins(config)
     return results.RunResult(
         name=config.name,
