@@ -41,4 +41,14 @@ class Isotonic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="iso
     clip: float
 
 
+class Conformal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A side is in the set if its probability is at least ``least``; sets hold what happens ``coverage`` of the times.
+
+    Both sides in it: the model does not know. One: it does, as sure as that. None: neither is probable enough.
+    """
+
+    coverage: float
+    least: float
+
+
 Calibration = Platt | Isotonic

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from market.time import DAY, format_interval
-from models.bundle.combination import Calibration, Pool
+from models.bundle.combination import Calibration, Conformal, Pool
 from models.bundle.errors import DamagedBundle, IncompatibleBundle
 
 FORMAT = 1
@@ -138,6 +138,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     certificate: dict[str, Any]
     pool: Pool | None = None
     calibration: Calibration | None = None
+    conformal: Conformal | None = None
     statistics: dict[str, Any] = {}
     snapshots: dict[str, Snapshot] = {}
     files: dict[str, str] = {}

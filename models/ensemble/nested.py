@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.combination import Calibration, Pool
+from models.bundle.combination import Calibration, Conformal, Pool
 from models.ensemble.calibration import calibrate, candidates, fit_calibration
 from models.ensemble.config import CalibrationMethod, EnsembleConfig
+from models.ensemble.conformal import fit_conformal
 from models.ensemble.pools import fit_pool, pool_logit
 from models.errors import EnsembleError
 from models.statistics.predictions import row_log_loss
@@ -39,10 +40,26 @@ class FoldScores:
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """What is known before a fold is scored: a pool from the second fold on, a calibration from the third."""
+    """What is known before a fold is scored: a pool from the second fold on, a calibration from the third.
+
+    Prediction sets come last, from the fourth: their threshold is fitted on calibrated predictions out of fold.
+    """
 
     pool: Pool | None = None
     calibration: Calibration | None = None
+    conformal: Conformal | None = None
+
+    def apply(self, members: Floats) -> Floats:
+        """The calibrated probability of member probabilities (n, m), shape (n,).
+
+        Raises
+        ------
+        EnsembleError
+            If there is no pool or no calibration.
+        """
+        if self.pool is None or self.calibration is None:
+            raise EnsembleError("this combination has no calibration: it is from before the third fold")
+        return calibrate(self.calibration, pool_logit(self.pool, members))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +83,7 @@ def known_before(fold: FoldScores, time: int) -> FoldScores:
 
 
 def combination_for(
-    earlier: Sequence[FoldScores], pools: Sequence[Pool | None], time: int, config: EnsembleConfig
+    earlier: Sequence[FoldScores], made: Sequence[Combination], time: int, config: EnsembleConfig
 ) -> Combination:
     """What may combine the members of predictions made from a time on.
 
@@ -74,8 +91,8 @@ def combination_for(
     ----------
     earlier
         The folds before, in order.
-    pools
-        The pool each of them was scored with (None for the first).
+    made
+        What each of them was combined with.
     time
         When the new fold's test begins; of the earlier folds only labels known before it are used.
     config
@@ -91,14 +108,14 @@ def combination_for(
     known = [known_before(fold, time) for fold in earlier]
     pool = fit_pool(*_joined(known), config)
     pooled = [
-        Pooled(pool_logit(one, fold.members), fold.label, fold.weight)
-        for fold, one in zip(known, pools, strict=True)
-        if one is not None
+        Pooled(pool_logit(one.pool, fold.members), fold.label, fold.weight)
+        for fold, one in zip(known, made, strict=True)
+        if one.pool is not None
     ]
     if not pooled:
         return Combination(pool)
     method = best_calibration(pooled, config) if config.calibration == "auto" else config.calibration
-    return Combination(pool, _calibration(method, pooled, config))
+    return Combination(pool, _calibration(method, pooled, config), _conformal(known, made, config.coverage))
 
 
 def best_calibration(pooled: Sequence[Pooled], config: EnsembleConfig) -> CalibrationMethod:
@@ -121,6 +138,15 @@ def best_calibration(pooled: Sequence[Pooled], config: EnsembleConfig) -> Calibr
 def _calibration(method: CalibrationMethod, pooled: Sequence[Pooled], config: EnsembleConfig) -> Calibration:
     rows = Pooled.joined(pooled)
     return fit_calibration(method, rows.logit, rows.label, rows.weight, config.clip, config.ridge)
+
+
+def _conformal(known: Sequence[FoldScores], made: Sequence[Combination], coverage: float) -> Conformal | None:
+    spoken = [(fold, one) for fold, one in zip(known, made, strict=True) if one.calibration is not None]
+    if not spoken:
+        return None
+    probability = np.concatenate([one.apply(fold.members) for fold, one in spoken])
+    _, label, weight = _joined([fold for fold, _ in spoken])
+    return fit_conformal(probability, label, weight, coverage)
 
 
 def _joined(folds: Sequence[FoldScores]) -> tuple[Floats, NDArray[np.int64], Floats]:

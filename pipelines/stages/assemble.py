@@ -114,6 +114,7 @@ def assemble_job(
             certificate=certificate.summary(),
             pool=combination.pool,
             calibration=combination.calibration,
+            conformal=combination.conformal,
             statistics=statistics,
         )
         write(draft.folder / BUNDLE, manifest, model, golden, states, features=wanted, panel=kept)

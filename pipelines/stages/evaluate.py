@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.combination import Pool
 from models.dataset import Panel
-from models.ensemble.calibration import calibrate
 from models.ensemble.config import EnsembleConfig
 from models.ensemble.nested import Combination, FoldScores, combination_for, compared_folds
-from models.ensemble.pools import pool_logit, pool_probability
+from models.ensemble.pools import pool_probability
 from models.members import MEMBERS
 from models.splitters import Fold
 from models.statistics.bootstrap import Interval, TimeBlocks, time_blocks
@@ -58,18 +56,18 @@ def outcomes_of(panel: Panel, fold: Fold, scored: Scored) -> Outcomes:
     )
 
 
-def nested_predictions(folds: Sequence[FoldScores], config: EnsembleConfig) -> list[Floats | None]:
-    """A combination of some members nested forward in time; None for folds without a calibration."""
-    pools: list[Pool | None] = []
-    found: list[Floats | None] = []
+def nested_combinations(folds: Sequence[FoldScores], config: EnsembleConfig) -> list[Combination]:
+    """What combines the members of each fold, nested forward in time."""
+    found: list[Combination] = []
     for number, fold in enumerate(folds):
-        combination = combination_for(folds[:number], pools, fold.test_start, config)
-        pools.append(combination.pool)
-        if combination.pool is None or combination.calibration is None:
-            found.append(None)
-        else:
-            found.append(calibrate(combination.calibration, pool_logit(combination.pool, fold.members)))
+        found.append(combination_for(folds[:number], found, fold.test_start, config))
     return found
+
+
+def nested_predictions(folds: Sequence[FoldScores], config: EnsembleConfig) -> list[Floats | None]:
+    """What they say then; None for folds without a calibration."""
+    made = nested_combinations(folds, config)
+    return [None if one.calibration is None else one.apply(fold.members) for fold, one in zip(folds, made, strict=True)]
 
 
 def trees_only(config: RunConfig, scored: Sequence[FoldScores]) -> list[Floats | None]:

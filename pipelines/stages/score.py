@@ -103,4 +103,4 @@ def next_combination(
 ) -> Combination:
     """The pool and calibration that may be used from a moment on."""
     earlier = [one.fold_scores(samples) for one in scored]
-    return combination_for(earlier, [one.pool for one in combinations], moment, config.ensemble)
+    return combination_for(earlier, combinations, moment, config.ensemble)

@@ -23,6 +23,7 @@ from models.weights import effective_rows
 from pipelines import results
 from pipelines.audit.findings import Audit
 from pipelines.config import DataConfig, RunConfig
+from pipelines.ensembles import EnsembleStudy
 from pipelines.feature_study import FeatureStudy
 from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
@@ -126,6 +127,7 @@ def compose_result(
     laboratory: Laboratory,
     importance_study: ImportanceStudy | None,
     feature_study: FeatureStudy | None,
+    ensemble_study: EnsembleStudy | None,
     audit: Audit | None,
     run_id: str,
     created: int,
@@ -165,6 +167,7 @@ def compose_result(
         importances=importances,
         importance_study=importance_study,
         feature_study=feature_study,
+        ensemble_study=ensemble_study,
         weights=dict(zip(config.members, weights, strict=False)),
         backtest=backtest,
         certificate=found.manifest.certificate,

@@ -12,7 +12,7 @@ from models.blas import one_blas_thread
 from models.ensemble.calibration import fit_platt
 from models.ensemble.config import EnsembleConfig
 from models.ensemble.logits import logistic, penalised_logistic
-from models.ensemble.nested import FoldScores, combination_for
+from models.ensemble.nested import Combination, FoldScores, combination_for
 from models.ensemble.pools import fit_stacker, pool_logit
 
 CLIP = 1e-4
@@ -47,7 +47,7 @@ def nested(said, label, weight):
     parts = [slice(0, half), slice(half, None)]
     folds = [FoldScores(said[rows], label[rows], weight[rows], np.zeros(len(label[rows]), int), 0) for rows in parts]
     first = fit_stacker(said[:half], label[:half], weight[:half], 1.0, CLIP)
-    found = combination_for(folds, [None, first], 1, EnsembleConfig())
+    found = combination_for(folds, [Combination(), Combination(first)], 1, EnsembleConfig())
     return np.array([*found.pool.weights, found.calibration.slope, found.calibration.intercept])
 
 

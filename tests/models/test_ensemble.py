@@ -181,10 +181,9 @@ def test_a_label_known_exactly_when_the_test_begins_is_not_known_before():
 
 def chain(folds, config=DEFAULT):
     """Every fold's combination, each from the folds before it."""
-    pools, found = [], []
+    found = []
     for number, one in enumerate(folds):
-        found.append(combination_for(folds[:number], pools, one.test_start, config))
-        pools.append(found[-1].pool)
+        found.append(combination_for(folds[:number], found, one.test_start, config))
     return found
 
 
