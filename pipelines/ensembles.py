@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.claims import Claims
 from pipelines.estimate import Estimate, Number
 
 Floats = NDArray[np.float64]
@@ -61,13 +62,14 @@ class Sets(msgspec.Struct, frozen=True):
 class EnsembleStudy(msgspec.Struct, frozen=True, eq=False):
     """Every way to combine the members beside the run's, and how far they differ; ``refused``: why some were not.
 
-    ``sets``: the run's ensemble's, at several coverages.
+    ``sets``: the run's ensemble's, at several coverages. ``claims``: what it measures where there were claims.
     """
 
     combined: tuple[Combined, ...]
     diversity: Diversity
     refused: dict[str, str] = {}
     sets: tuple[Sets, ...] = ()
+    claims: Claims | None = None
 
     def of(self, kind: str) -> tuple[Combined, ...]:
         """The ways of one kind."""

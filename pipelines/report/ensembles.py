@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.ensembles import Combined, Diversity, EnsembleStudy, Sets
+from pipelines.report.claims import claims_view
 from pipelines.results import Estimate, RunResult
 from pipelines.verdict import interval, listed, number, percent, percent_between
 
@@ -33,6 +34,7 @@ def ensembles_view(result: RunResult) -> Row | None:
         "pools": [_row(one) for one in study.of("pool")],
         "calibrations": [_row(one) for one in study.of("calibration")],
         "sets": [_sets_row(one) for one in study.sets],
+        "claimed": claims_view(study.claims),
         "refused": [(NAMES[name], why) for name, why in study.refused.items()],
     }
 

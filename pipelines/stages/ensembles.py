@@ -27,6 +27,7 @@ from pipelines.ensembles import Combined, Diversity, EnsembleStudy, Sets
 from pipelines.estimate import Estimate
 from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.claims import claims
 from pipelines.stages.evaluate import Compared, estimate, nested_combinations
 from pipelines.stages.fit import Window
 
@@ -124,7 +125,8 @@ def study(config: RunConfig, folds: Sequence[FoldScores], compared: Compared, pr
             refused[name] = str(error)
     levels = sorted({*COVERAGES, config.ensemble.coverage})
     conformal = tuple(sets(one, config, folds, compared) for one in levels)
-    return EnsembleStudy(tuple(found), diversity(tuple(config.members), compared), refused, conformal)
+    members = tuple(config.members)
+    return EnsembleStudy(tuple(found), diversity(members, compared), refused, conformal, claims(members, compared))
 
 
 def ensembles_job(

@@ -15,9 +15,11 @@ from models.statistics.bootstrap import time_blocks
 from models.statistics.evaluation import Outcomes
 from pipelines.config import DataConfig, RunConfig
 from pipelines.figures.gallery import gallery
+from pipelines.report.claims import claims_view
 from pipelines.report.ensembles import ensembles_view, sentence
 from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import silent
+from pipelines.stages.claims import claims
 from pipelines.stages.ensembles import study
 from pipelines.stages.evaluate import Compared, nested_predictions
 from pipelines.tracking.ensembles import ensemble_tables
@@ -128,6 +130,35 @@ def test_sets_of_a_model_that_knows_nothing_have_both_sides():
     assert all(
         abs(one.right.value - 0.5) < 0.1 for one in found if one.right.value is not None and one.single.value > 0.2
     )
+
+
+def test_claims_are_measured_by_counting():
+    config = config_of()
+    _, compared = made(config)
+    found = claims(tuple(MEMBERS), compared)
+    label, weight, ours = compared.outcomes.label, compared.outcomes.weight, compared.predictors[ENSEMBLE]
+    right = {name: (said >= 0.5) == (label == 1) for name, said in compared.predictors.items()}
+    down = label == 0
+    best = max(MEMBERS, key=lambda name: right[name].mean())
+    assert weight.tolist() == [1.0] * len(weight)
+    assert found.best_member == best
+    assert found.accuracy.value == pytest.approx(right[ENSEMBLE].mean())
+    assert found.false_positives.value == pytest.approx((ours[down] >= 0.5).mean())
+    assert found.improvement.value == pytest.approx(right[ENSEMBLE].mean() / right[best].mean() - 1)
+    assert found.improvement.above_zero  # a sum of halves is better than either half
+    surest_tenth = np.argsort(-np.abs(ours - 0.5))[: len(ours) // 10]
+    tenth = next(one.precision for one in found.precision if one.coverage == 0.1)
+    assert tenth.value == pytest.approx(right[ENSEMBLE][surest_tenth].mean(), abs=2e-3)
+    assert tenth.low < tenth.value < tenth.high
+    assert tenth.value > found.precision[0].precision.value
+
+
+def test_the_report_puts_claims_beside_what_was_measured():
+    found = claims(tuple(MEMBERS), made(config_of())[1])
+    rows = claims_view(found)["claims"]
+    assert [said for _, said, _ in rows] == ["85 %", "under 5 %", "+35 %"]
+    assert rows[0][2].startswith(f"{100 * found.accuracy.value:.1f} % [")
+    assert claims_view(None) is None
 
 
 def test_a_run_of_one_member_has_a_study():
