@@ -8,7 +8,7 @@ the same bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import onnx
 from onnx import helper
@@ -53,8 +53,9 @@ def compose(
         raise GraphError(f"members take {sorted(features)} features; all must take the same")
 
     builder = GraphBuilder()
+    written: dict[bytes, str] = {}
     for part in parts:
-        _add_part(builder, part)
+        _add_part(builder, part, written)
     members = builder.add("Concat", *(f"{part.name}/{PROBABILITY}" for part in parts), output=MEMBERS, axis=0)
     add_ensemble(builder, members, len(parts), pool, calibration)
 
@@ -97,25 +98,38 @@ def _check_part(part: GraphPart) -> int:
     return int(row.type.tensor_type.shape.dim[1].dim_value)
 
 
-def _add_part(builder: GraphBuilder, part: GraphPart) -> None:
-    """Copy a part's nodes and constants, every name prefixed but the shared row's and the state's."""
+def _add_part(builder: GraphBuilder, part: GraphPart, written: dict[bytes, str]) -> None:
+    """Copy a part's nodes and constants, every name prefixed but the shared row's and the state's.
+
+    ``written``: the names of what stands already, by its content. Of two nodes that compute the same from the same, and
+    of two equal constants, the first is taken: members with one scaler share its nodes.
+    """
     names = {FEATURES: FEATURES, "": ""}
     for spec in part.state:
         names[spec.name], names[f"next_{spec.name}"] = f"{part.name}.{spec.name}", f"next_{part.name}.{spec.name}"
+    kept = {PROBABILITY, *names}
 
-    def renamed(tensors: Sequence[str]) -> Iterator[str]:
-        return (names.get(name, f"{part.name}/{name}") for name in tensors)
-
+    for constant in part.model.graph.initializer:
+        moved = onnx.TensorProto()
+        moved.CopyFrom(constant)
+        moved.name = ""
+        content = moved.SerializeToString(deterministic=True)
+        moved.name = names[constant.name] = written.setdefault(content, f"{part.name}/{constant.name}")
+        if moved.name == f"{part.name}/{constant.name}":
+            builder.constants.append(moved)
     for node in part.model.graph.node:
         if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
             raise GraphError(f"{part.name}: {node.op_type} has a subgraph, which is not supported")
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
+        copy.name, copy.input[:], copy.output[:] = "", [names[name] for name in node.input], []
+        content = copy.SerializeToString(deterministic=True)
+        if content in written and len(node.output) == 1 and node.output[0] not in kept:
+            names[node.output[0]] = written[content]
+            continue
+        for name in node.output:
+            names.setdefault(name, f"{part.name}/{name}")
         copy.name = f"{part.name}/{node.name}" if node.name else ""
-        copy.input[:], copy.output[:] = renamed(node.input), renamed(node.output)
+        copy.output[:] = [names[name] for name in node.output]
+        written.setdefault(content, copy.output[0])
         builder.nodes.append(copy)
-    for constant in part.model.graph.initializer:
-        moved = onnx.TensorProto()
-        moved.CopyFrom(constant)
-        moved.name = f"{part.name}/{constant.name}"
-        builder.constants.append(moved)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from models.graph.errors import GraphError
 from models.graph.operators import GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart
-from models.graph.trees import Comparison, Tree, add_trees
+from models.graph.trees import Comparison, Tree, add_trees, both_signs
 
 ZERO = float(np.float32(1e-35))
 """LightGBM's ``kZeroThreshold``."""
@@ -62,7 +62,8 @@ def lightgbm_part(name: str, booster: Any, features: int) -> GraphPart:
 
     builder = GraphBuilder()
     row = _with_zeros_missing(builder, zero_is_missing) if zero_is_missing.any() else FEATURES
-    score = add_trees(builder, [_tree(table) for table in tables], Comparison.AT_MOST, row)
+    trees = [_tree(table) for table in tables]
+    score = add_trees(builder, trees, Comparison.AT_MOST, both_signs(builder, row), features)
     decay = builder.add("Exp", builder.flat(score, -scale))
     one = builder.constant(np.ones(1))
     builder.add("Div", one, builder.add("Add", one, decay), output=PROBABILITY)
@@ -111,7 +112,7 @@ def _table(name: str, block: Mapping[str, str], features: Sequence[str]) -> dict
     if block.get("is_linear", "0") != "0":
         raise GraphError(f"{name}: linear trees have no exact graph; train with linear_tree=False")
     splits = int(block["num_leaves"]) - 1
-    integers = ("split_feature", "decision_type", "left_child", "right_child")
+    integers = ("split_feature", "decision_type", "left_child", "right_child", "internal_count", "leaf_count")
     table: dict[str, NDArray[Any]] = {key: np.array(block[key].split() if splits else [], np.int64) for key in integers}
     table["threshold"] = np.array(block["threshold"].split() if splits else [], np.float64)
     table["leaf_value"] = np.array(block["leaf_value"].split(), np.float64)
@@ -144,5 +145,13 @@ def _tree(table: Mapping[str, NDArray[Any]]) -> Tree:
     # What is read as zero, the band |x| <= ZERO, goes left as a whole or not at all.
     edge = np.where(threshold >= 0.0, ZERO, np.nextafter(-ZERO, -np.inf))
     moved = np.where(np.abs(threshold) <= ZERO, edge, threshold)
-    leaves = table["leaf_value"]
-    return Tree(table["split_feature"], moved, missing_left, table["left_child"], table["right_child"], leaves)
+    left, right, leaves = table["left_child"], table["right_child"], table["leaf_value"]
+    return Tree(table["split_feature"], moved, missing_left, _mostly_left(table), left, right, leaves)
+
+
+def _mostly_left(table: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Whether more training rows went left than right at a split."""
+    # A leaf's number is written ~leaf, which, as an index from the end, reads the counts of leaves backwards.
+    counts = np.concatenate([table["internal_count"], table["leaf_count"][::-1]])
+    mostly: NDArray[np.bool_] = counts[table["left_child"]] > counts[table["right_child"]]
+    return mostly

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from models.graph.errors import GraphError
 from models.graph.operators import GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart
+from models.graph.scaling import scaled
 
 
 def linear_part(
@@ -47,10 +48,7 @@ def linear_part(
         raise GraphError(f"{name}: the smallest scale is {columns[1].min()} and clip {clip}; both must be positive")
 
     builder = GraphBuilder()
-    centred = builder.add("Sub", FEATURES, builder.constant(columns[:1]))
-    scaled = builder.add("Div", centred, builder.constant(columns[1:2]))
-    cut = builder.add("Clip", scaled, builder.constant(-clip), builder.constant(clip))
-    product = builder.add("MatMul", cut, builder.constant(columns[2]))
+    product = builder.add("MatMul", scaled(builder, columns[0], columns[1], clip), builder.constant(columns[2]))
     builder.add("Sigmoid", builder.add("Add", product, builder.constant(np.array([intercept]))), output=PROBABILITY)
     inputs, outputs = [tensor(FEATURES, (1, columns.shape[1]))], [tensor(PROBABILITY, (1,))]
     return GraphPart(name, builder.model(name, inputs, outputs))

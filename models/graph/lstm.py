@@ -29,28 +29,19 @@ def lstm_part(name: str, network: LstmNetwork) -> GraphPart:
     Returns
     -------
     GraphPart
-        With state ``hidden`` and ``cell``, float32 (layers, 1, H) each, H hidden units.
+        With state ``hidden_0`` and ``cell_0`` (for layer 0), float32 (1, 1, H) each, H hidden units. A tensor for each
+        layer: it is read and written where it lies, where one for all would be split and put together at every bar.
     """
     weights, builder = weights_of(network), GraphBuilder()
     x = projected(builder, weights, network.clip)
-    x = _layers(builder, weights, network.layers, network.hidden, x)
-    head(builder, weights, x)
-    state = [StateSpec(part, (network.layers, 1, network.hidden)) for part in ("hidden", "cell")]
-    return part_of(name, builder, len(weights["mean"]), state)
-
-
-def _layers(builder: GraphBuilder, weights: Weights, layers: int, hidden: int, x: str) -> str:
-    """The residual layers, (1, 1, H) → (1, 1, H), and the next state."""
-    for part in ("hidden", "cell"):
-        pieces = [f"{part}_{layer}" for layer in range(layers)]
-        builder.nodes.append(helper.make_node("Split", [part], pieces, axis=0, num_outputs=layers))
-    for layer in range(layers):
-        normed = norm(builder, weights, f"blocks.{layer}.norm", x)
-        _lstm(builder, weights, layer, hidden, normed)
+    x = builder.add("Unsqueeze", x, builder.constant(np.array([0]), "int64"))  # (1, H) → (1, 1, H)
+    for layer in range(network.layers):
+        _lstm(builder, weights, layer, network.hidden, norm(builder, weights, f"blocks.{layer}.norm", x))
         x = builder.add("Add", x, f"next_hidden_{layer}")
-    for part in ("hidden", "cell"):
-        builder.add("Concat", *(f"next_{part}_{layer}" for layer in range(layers)), output=f"next_{part}", axis=0)
-    return x
+    head(builder, weights, builder.add("Reshape", x, builder.constant(np.array([1, network.hidden]), "int64")))
+    shape = (1, 1, network.hidden)
+    state = [StateSpec(f"{part}_{layer}", shape) for part in ("hidden", "cell") for layer in range(network.layers)]
+    return part_of(name, builder, len(weights["mean"]), state)
 
 
 def _lstm(builder: GraphBuilder, weights: Weights, layer: int, hidden: int, x: str) -> None:

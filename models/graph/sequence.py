@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.graph.operators import TYPES, GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart, StateSpec
+from models.graph.scaling import scaled
 
 if TYPE_CHECKING:
     from models.members.sequence_network import SequenceNetwork
@@ -30,23 +31,19 @@ def weights_of(network: SequenceNetwork) -> Weights:
 
 
 def projected(builder: GraphBuilder, weights: Weights, clip: float) -> str:
-    """Scale and clip in float64, then project in float32: (1, F) → (1, 1, H)."""
-    centred = builder.add("Sub", FEATURES, builder.constant(weights["mean"]))
-    scaled = builder.add("Div", centred, builder.constant(weights["scale"]))
-    clipped = builder.add("Clip", scaled, builder.constant(-clip), builder.constant(clip))
-    row = builder.add("Cast", clipped, to=TYPES["float32"])
+    """Scale and clip in float64, then project in float32: (1, F) → (1, H)."""
+    row = builder.add("Cast", scaled(builder, weights["mean"], weights["scale"], clip), to=TYPES["float32"])
     matrix, bias = (builder.constant(weights[f"project.{part}"], "float32") for part in ("weight", "bias"))
-    flat = builder.add("Gemm", row, matrix, bias, transB=1)
-    return builder.add("Unsqueeze", flat, builder.constant(np.array([0]), "int64"))
+    return builder.add("Gemm", row, matrix, bias, transB=1)
 
 
 def head(builder: GraphBuilder, weights: Weights, x: str) -> None:
-    """(1, 1, H) → probability (1,)."""
-    normed = norm(builder, weights, "norm", x)
-    product = builder.add("MatMul", normed, builder.constant(weights["head.weight"].T, "float32"))
+    """(1, H) → probability (1,)."""
+    product = builder.add(
+        "MatMul", norm(builder, weights, "norm", x), builder.constant(weights["head.weight"][0], "float32")
+    )
     logit = builder.add("Add", product, builder.constant(weights["head.bias"], "float32"))
-    flat = builder.add("Reshape", logit, builder.constant(np.array([1]), "int64"))
-    builder.add("Sigmoid", builder.add("Cast", flat, to=TYPES["float64"]), output=PROBABILITY)
+    builder.add("Sigmoid", builder.add("Cast", logit, to=TYPES["float64"]), output=PROBABILITY)
 
 
 def norm(builder: GraphBuilder, weights: Weights, key: str, x: str) -> str:

@@ -3,6 +3,12 @@
 The usual converters write float32 thresholds rounded to nearest, so that rows on a threshold fall on the wrong
 side. This operator takes thresholds, leaves and input of one type, float32 or float64, and onnxruntime adds the
 leaves of a single row tree by tree in that type, starting from zero, as both libraries do: nothing is rounded anew.
+
+Every split of an ensemble is the same branch of the same loop to the processor, which guesses it right more often the
+more it falls to one side. So each split is written with the side that fewer training rows took as the branch that is
+taken. That turns a comparison around, and since all splits must compare alike, a turned split reads the negative of its
+feature: the operator's row is the features followed by their negatives, which is exact. 500 trees of depth 6 take two
+thirds of the time.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from models.graph.operators import ML_DOMAIN, GraphBuilder
+from models.graph.part import FEATURES
 
 
 class Comparison(IntEnum):
@@ -32,12 +39,13 @@ class Tree:
     """One tree: ``k`` splits and ``k + 1`` leaves (``k`` may be zero).
 
     ``left`` and ``right`` hold the number of a split, or ``~leaf`` (negative) for a leaf, as LightGBM writes them.
-    ``missing_left`` tells where a NaN goes. Split 0 is the root.
+    ``missing_left`` tells where a NaN goes, ``mostly_left`` whether most training rows went left. Split 0 is the root.
     """
 
     feature: NDArray[np.int64]
     threshold: NDArray[Any]
     missing_left: NDArray[np.bool_]
+    mostly_left: NDArray[np.bool_]
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     leaves: NDArray[Any]
@@ -45,11 +53,18 @@ class Tree:
 
 def single_leaf(value: float, dtype: str) -> Tree:
     """A tree without a split: a constant, added in its turn."""
-    none = np.empty(0, np.int64)
-    return Tree(none, np.empty(0, dtype), np.empty(0, np.bool_), none, none, np.array([value], dtype))
+    none, no = np.empty(0, np.int64), np.empty(0, np.bool_)
+    return Tree(none, np.empty(0, dtype), no, no, none, none, np.array([value], dtype))
 
 
-def add_trees(builder: GraphBuilder, trees: Sequence[Tree], comparison: Comparison, row: str) -> str:
+def both_signs(builder: GraphBuilder, row: str) -> str:
+    """A row (1, f) followed by its negative: (1, 2 f)."""
+    return builder.add("Concat", row, builder.add("Neg", row), axis=1)
+
+
+def add_trees(
+    builder: GraphBuilder, trees: Sequence[Tree], comparison: Comparison, row: str, features: int, missing: bool = True
+) -> str:
     """The sum of the trees' leaves for one row, shape (1, 1), in the type of the trees; returns its name.
 
     Parameters
@@ -57,15 +72,21 @@ def add_trees(builder: GraphBuilder, trees: Sequence[Tree], comparison: Comparis
     trees
         In the order in which leaves are added; all of one dtype.
     row
-        Name of the input tensor, shape (1, f), of the same dtype.
+        Name of the input tensor, shape (1, 2 f), of the same dtype: from `both_signs`.
+    features
+        f.
+    missing
+        Whether the row can hold a NaN; looking for one at every split takes time.
     """
-    columns = [_columns(tree) for tree in trees]
+    columns = [_columns(tree, comparison, features) for tree in trees]
     splits = np.cumsum([0, *(len(column["feature"]) for column in columns)])
     leaves = np.cumsum([0, *(len(tree.leaves) for tree in trees)])
     merged = {key: np.concatenate([column[key] for column in columns]) for key in columns[0]}
     for side in ("true", "false"):
         offset = [np.where(c[f"{side}leaf"], leaves[i], splits[i]) for i, c in enumerate(columns)]
         merged[f"{side}id"] = merged[f"{side}id"] + np.concatenate(offset)
+    if not missing:
+        merged["missing"][:] = False
     return builder.add("TreeEnsemble", row, domain=ML_DOMAIN, **_attributes(merged, splits[:-1], trees, comparison))
 
 
@@ -77,30 +98,47 @@ def split_points(model: onnx.ModelProto) -> tuple[NDArray[np.int64], NDArray[np.
     feature, threshold
         Shapes (k,); thresholds of float32 trees are widened exactly.
     """
+    row = next(value for value in model.graph.input if value.name == FEATURES)
+    features = row.type.tensor_type.shape.dim[1].dim_value
     pairs: set[tuple[int, float]] = set()
     for node in model.graph.node:
         if node.op_type == "TreeEnsemble":
             values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-            thresholds = numpy_helper.to_array(values["nodes_splits"]).astype(np.float64)
-            pairs.update(zip(values["nodes_featureids"], thresholds.tolist(), strict=True))
+            feature, threshold = np.array(values["nodes_featureids"]), numpy_helper.to_array(values["nodes_splits"])
+            comparison = Comparison(int(numpy_helper.to_array(values["nodes_modes"])[0]))
+            given = np.where(feature < features, threshold, _turned(threshold, comparison)).astype(np.float64)
+            pairs.update(zip((feature % features).tolist(), given.tolist(), strict=True))
     ordered = sorted(pairs)
     return np.array([pair[0] for pair in ordered], np.int64), np.array([pair[1] for pair in ordered])
 
 
-def _columns(tree: Tree) -> dict[str, NDArray[Any]]:
+def _columns(tree: Tree, comparison: Comparison, features: int) -> dict[str, NDArray[Any]]:
     if len(tree.feature) == 0:
         # The operator has no tree without a split: one split whose branches are the same leaf stands for it.
         zero, no = np.zeros(1, np.int64), np.zeros(1, np.bool_)
-        tree = Tree(zero, np.zeros(1, tree.leaves.dtype), no, ~zero, ~zero, tree.leaves)
+        tree = Tree(zero, np.zeros(1, tree.leaves.dtype), no, no, ~zero, ~zero, tree.leaves)
+    turned = tree.mostly_left & np.isfinite(tree.threshold)
+    taken, other = np.where(turned, (tree.right, tree.left), (tree.left, tree.right))
     return {
-        "feature": tree.feature,
-        "threshold": tree.threshold,
-        "missing": tree.missing_left,
-        "trueid": np.where(tree.left < 0, ~tree.left, tree.left),
-        "trueleaf": tree.left < 0,
-        "falseid": np.where(tree.right < 0, ~tree.right, tree.right),
-        "falseleaf": tree.right < 0,
+        "feature": np.where(turned, tree.feature + features, tree.feature),
+        "threshold": np.where(turned, _turned(tree.threshold, comparison), tree.threshold),
+        "missing": tree.missing_left ^ turned,
+        "trueid": np.where(taken < 0, ~taken, taken),
+        "trueleaf": taken < 0,
+        "falseid": np.where(other < 0, ~other, other),
+        "falseleaf": other < 0,
     }
+
+
+def _turned(threshold: NDArray[Any], comparison: Comparison) -> NDArray[Any]:
+    """The threshold for ``-x`` that is passed where ``x`` does not pass ``threshold``; its own inverse.
+
+    ``x > t`` is ``-x <= s`` with s the number next below ``-t``, and ``x >= t`` is ``-x < s`` with s the one above.
+    """
+    side = -np.inf if comparison is Comparison.AT_MOST else np.inf
+    with np.errstate(over="ignore"):  # the number next to the largest is infinite
+        turned: NDArray[Any] = np.nextafter(-threshold, threshold.dtype.type(side))
+    return turned
 
 
 def _attributes(

@@ -15,11 +15,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.graph.errors import GraphError
 from models.graph.operators import TYPES, GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart
-from models.graph.trees import Comparison, Tree, add_trees, single_leaf
+from models.graph.trees import Comparison, Tree, add_trees, both_signs, single_leaf
 
 
 def xgboost_part(name: str, booster: Any, features: int) -> GraphPart:
@@ -47,10 +48,28 @@ def xgboost_part(name: str, booster: Any, features: int) -> GraphPart:
     trees = [single_leaf(_base_margin(learner), "float32"), *(_tree(name, document) for document in documents)]
 
     builder = GraphBuilder()
-    row = builder.add("Cast", FEATURES, to=TYPES["float32"])
-    margin = add_trees(builder, trees, Comparison.BELOW, row)
+    row = builder.add("Cast", both_signs(builder, FEATURES), to=TYPES["float32"])
+    stand_in = _missing_stand_in(trees, features)
+    if stand_in is not None:
+        infinities = builder.constant(np.concatenate([stand_in, -stand_in])[np.newaxis], "float32")
+        row = builder.add("Where", builder.add("IsNaN", row), infinities, row)
+    margin = add_trees(builder, trees, Comparison.BELOW, row, features, missing=stand_in is None)
     _add_probability(builder, builder.flat(margin, -1.0, "float32"))
     return GraphPart(name, builder.model(name, [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1,))]))
+
+
+def _missing_stand_in(trees: Sequence[Tree], features: int) -> NDArray[np.float64] | None:
+    """By feature, the infinity that goes where a NaN goes; None where one feature's splits send it to both sides.
+
+    Splits that saw no missing value in training all send it to the right.
+    """
+    feature, threshold, left = (
+        np.concatenate([getattr(tree, column) for tree in trees]) for column in ("feature", "threshold", "missing_left")
+    )
+    to_left, to_right = (np.bincount(feature[side], minlength=features) > 0 for side in (left, ~left))
+    if (to_left & to_right).any() or not np.isfinite(threshold).all():
+        return None
+    return np.where(to_left, -np.inf, np.inf)
 
 
 def _add_probability(builder: GraphBuilder, negated: str) -> None:
@@ -97,4 +116,8 @@ def _tree(name: str, document: Mapping[str, Any]) -> Tree:
     split = np.flatnonzero(~leaf)
     feature = np.array(document["split_indices"], np.int64)[split]
     missing_left = np.array(document["default_left"], np.bool_)[split]
-    return Tree(feature, value[split], missing_left, number[left[split]], number[right[split]], value[leaf])
+    weight = np.array(document["sum_hessian"], np.float64)  # of the training rows at a node
+    mostly_left = weight[left[split]] > weight[right[split]]
+    return Tree(
+        feature, value[split], missing_left, mostly_left, number[left[split]], number[right[split]], value[leaf]
+    )

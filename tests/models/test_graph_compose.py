@@ -143,3 +143,15 @@ def test_external_data_is_refused():
     onnx.external_data_helper.set_external_data(part.model.graph.initializer[0], "weights.bin")
     with pytest.raises(GraphError, match="external data"):
         compose([part])
+
+
+def test_members_with_one_scaler_share_its_nodes():
+    one, other = linear_sample("first"), linear_sample("second")
+    further = linear_sample("third", seed=1)
+    model = compose([one, other, further])
+    operators = [node.op_type for node in model.graph.node]
+    assert [operators.count(name) for name in ("Sub", "Div", "Clip", "Sigmoid")] == [2, 2, 2, 3]
+    rows = finite(problem(seed=2, rows=50)[0])
+    members, _ = GraphRunner(model.SerializeToString()).run_rows(rows)
+    for number, part in enumerate((one, other, further)):
+        assert np.array_equal(members[:, number], part_outputs(part, rows))

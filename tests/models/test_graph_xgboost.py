@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xgboost
-from graph_samples import FEATURE_COUNT, output_of, part_outputs, problem, xgboost_booster
+from graph_samples import FEATURE_COUNT, finite, output_of, part_outputs, problem, xgboost_booster
 
 from models.graph.errors import GraphError
 from models.graph.xgboost import xgboost_part
@@ -41,6 +41,33 @@ def check_parity(booster, x, seed, count):
 def test_margin_is_exact(variant):
     x, y = problem(seed=1)
     check_parity(xgboost_booster(x, y, **VARIANTS[variant]), x, seed=2, count=2_000)
+
+
+def operators(part):
+    return [node.op_type for node in part.model.graph.node]
+
+
+def tracks(part):
+    """Whether splits say where a NaN goes."""
+    (trees,) = (node for node in part.model.graph.node if node.op_type == "TreeEnsemble")
+    return any(attribute.name == "nodes_missing_value_tracks_true" for attribute in trees.attribute)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_margin_is_exact_where_an_infinity_stands_for_a_missing_value(variant):
+    """Training without holes sends every NaN to one side: the graph looks for it once and not at every split."""
+    x, y = problem(seed=8)
+    booster = xgboost_booster(finite(x), y, **VARIANTS[variant])
+    part = xgboost_part("xgboost", booster, FEATURE_COUNT)
+    assert "IsNaN" in operators(part)
+    assert not tracks(part)
+    check_parity(booster, finite(x), seed=9, count=1_000)
+
+
+def test_splits_say_where_a_missing_value_goes_if_a_feature_sends_it_to_both_sides():
+    part = xgboost_part("xgboost", xgboost_booster(*problem(seed=1)), FEATURE_COUNT)
+    assert "IsNaN" not in operators(part)
+    assert tracks(part)
 
 
 def test_every_base_score_is_the_logit_that_the_library_takes():
