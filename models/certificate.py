@@ -1,8 +1,10 @@
 """The certificate: the exported graph against the libraries that trained it.
 
 A diagnostic of the export, not a second truth: after it, the graph *is* the model. Each member is compared with its
-native predictions on real rows, on rows placed on split thresholds, and at extreme values, against a bound that is
-stated for its kind; recurrent members over contiguous stretches with carried state. The ensemble is compared with the
+native predictions on real rows, on rows placed on split thresholds, at extreme and subnormal values and with NaN,
+against a bound that is stated for its kind; recurrent members over contiguous stretches with carried state. Rows of
+which members without state are asked alone go through their part of the graph in one call, and a sample of them through
+the whole graph, which must give the same bits. The ensemble is compared with the
 same combination of native members, computed here in NumPy; and no decision may differ where the probability is further
 than a tolerance band from a decision threshold.
 """
@@ -16,15 +18,22 @@ from typing import Any
 import msgspec
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 
 from models.bundle.combination import Calibration, Pool
-from models.bundle.runner import GraphRunner
+from models.bundle.runner import GraphRunner, session_options
 from models.ensemble.calibration import calibrate
 from models.ensemble.logits import logistic, logit
 from models.ensemble.pools import pool_logit
-from models.evidence import REAL, THRESHOLD, Evidence
+from models.evidence import EXTREME, MISSING, REAL, SUBNORMAL, THRESHOLD, Evidence
+from models.graph.alone import alone
 from models.members import MEMBERS
+
+SEQUENCE = 10_000
+"""Bars in a row over which the state is to be compared."""
+SAMPLE = 200
+"""Of rows that are answered at once, how many go through the whole graph besides."""
 
 
 class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,15 +42,18 @@ class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``decisions``: the probabilities at which decisions change. ``tolerance``: half the width of the band around each,
     and the ensemble's bound. Rows: real ones for every member, threshold rows for every one with trees; ``sequence``:
     the longest contiguous stretch for every one with recurrent state. ``bounds``: the largest absolute difference in
-    probability by member name; by default what the members' kinds state.
+    probability by member name; by default what the members' kinds state. Members without state: ``rows`` of all kinds
+    together, ``hard_rows`` at extreme and at subnormal values each, and with NaN where there are trees.
     """
 
     decisions: tuple[float, ...] = (0.5,)
     tolerance: float = 1e-5
     real_rows: int = 10_000
     threshold_rows: int = 1_000
-    sequence: int = 2_000
+    sequence: int = SEQUENCE
     bounds: dict[str, float] = msgspec.field(default_factory=lambda: {one: MEMBERS.facts(one).bound for one in MEMBERS})
+    rows: int = 100_000
+    hard_rows: int = 1_000
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -72,7 +84,11 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """The verdict, its reasons (none when passed), and everything that was measured."""
+    """The verdict, its reasons (none when passed), and everything that was measured.
+
+    ``notes``: what passed with less than is wanted, in words. ``rows``: all that were compared, whatever their kind.
+    ``graph_bytes``: the graph's size.
+    """
 
     passed: bool
     reasons: tuple[str, ...]
@@ -80,6 +96,10 @@ class Certificate(msgspec.Struct, frozen=True):
     ensemble: Finding
     decisions: tuple[Decision, ...]
     tolerance: float
+    requirements: Requirements
+    notes: tuple[str, ...]
+    rows: int
+    graph_bytes: int
 
     def summary(self) -> dict[str, Any]:
         """As plain values, for the manifest."""
@@ -123,12 +143,18 @@ def certify(
     """
     needs = requirements or Requirements()
     runner = GraphRunner(model)
-    compared, whole = _compare(runner, evidence, pool, calibration)
+    compared, whole = _compare(runner, [one for one in evidence if not one.at_once], pool, calibration)
+    differing = _compare_at_once(model, [one for one in evidence if one.at_once], compared)
     members = {name: _finding(compared[name], _bound(name, needs)) for name in runner.members}
     ensemble = _finding(whole, needs.tolerance)
     decisions = tuple(_decision(whole, threshold, needs.tolerance) for threshold in needs.decisions)
     reasons = (
         *_lacking(model, runner, members, ensemble, needs),
+        *(
+            f"{name}: {count} rows have other bits at once than in the whole graph"
+            for name, count in differing.items()
+            if count
+        ),
         *(reason for name, finding in {**members, "ensemble": ensemble}.items() for reason in _failures(name, finding)),
         *(
             f"{decision.flips} decisions at {decision.threshold} differ outside the band of {needs.tolerance}; 0 may"
@@ -136,7 +162,18 @@ def certify(
             if decision.flips
         ),
     )
-    return Certificate(not reasons, reasons, members, ensemble, decisions, needs.tolerance)
+    return Certificate(
+        passed=not reasons,
+        reasons=reasons,
+        members=members,
+        ensemble=ensemble,
+        decisions=decisions,
+        tolerance=needs.tolerance,
+        requirements=needs,
+        notes=tuple(_notes(runner, members, needs)),
+        rows=sum(len(one.rows) for one in evidence),
+        graph_bytes=len(model),
+    )
 
 
 def combine(members: NDArray[np.float64], pool: Pool | None, calibration: Calibration | None) -> NDArray[np.float64]:
@@ -170,6 +207,43 @@ def _compare(
             native = np.column_stack([piece.native[name] for name in runner.members])
             whole.append(Comparison(piece.kind, combine(native, pool, calibration), ensemble))
     return members, whole
+
+
+def _compare_at_once(
+    model: bytes, evidence: Sequence[Evidence], compared: dict[str, list[Comparison]]
+) -> dict[str, int]:
+    """Add comparisons of rows that are answered at once; by member, how many of a sample the whole graph denies."""
+    graph, runner = onnx.load_model_from_string(model), GraphRunner(model)
+    stepped = [runner.run_rows(_sample(piece.rows))[0] for piece in evidence]
+    differing: dict[str, int] = {}
+    for name in dict.fromkeys(name for piece in evidence for name in piece.native):
+        if name not in compared:
+            raise ValueError(f"evidence of {name!r}, but the graph has the members {tuple(compared)}")
+        session = onnxruntime.InferenceSession(alone(graph, name).SerializeToString(), session_options())
+        place = runner.members.index(name)
+        differing[name] = 0
+        for piece, members in zip(evidence, stepped, strict=True):
+            if name in piece.native:
+                said = session.run(None, {"rows": piece.rows})[0][:, 0]
+                compared[name].append(Comparison(piece.kind, piece.native[name], said))
+                known = ~np.isnan(members[:, place])
+                differing[name] += int((_sample(said) != members[:, place])[known].sum())
+    return differing
+
+
+def _sample(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`SAMPLE` of some rows, evenly spread."""
+    return rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows)), dtype=np.int64)]
+
+
+def _notes(runner: GraphRunner, members: Mapping[str, Finding], needs: Requirements) -> Iterator[str]:
+    for member in runner.member_infos():
+        longest = members[member.name].longest
+        if member.state and longest < SEQUENCE:
+            yield (
+                f"{member.name}: state compared over {longest:,} bars in a row; {SEQUENCE:,} are wanted, "
+                f"and {needs.sequence:,} were asked for, which is what the data has"
+            )
 
 
 def _finding(comparisons: Sequence[Comparison], bound: float) -> Finding:
@@ -225,6 +299,7 @@ def _lacking(
     nodes = onnx.load_model_from_string(model).graph.node
     trees = {node.output[0].split("/")[0] for node in nodes if node.op_type == "TreeEnsemble"}
     recurrent = {member.name for member in runner.member_infos() if member.state}
+    kinds = (SUBNORMAL, EXTREME)
     for name, finding in {**members, "ensemble": ensemble}.items():
         if finding.rows.get(REAL, 0) < needs.real_rows:
             yield f"{name}: compared on {finding.rows.get(REAL, 0)} real rows; {needs.real_rows} are needed"
@@ -232,3 +307,11 @@ def _lacking(
             yield f"{name}: compared on {finding.rows.get(THRESHOLD, 0)} threshold rows; {needs.threshold_rows} needed"
         if name in recurrent and finding.longest < needs.sequence:
             yield f"{name}: the longest stretch with carried state has {finding.longest} rows; {needs.sequence} needed"
+        if name in recurrent or name == "ensemble":
+            continue
+        together = sum(finding.rows.values())
+        if together < needs.rows:
+            yield f"{name}: compared on {together} rows of all kinds; {needs.rows} are needed"
+        for kind in (*kinds, MISSING) if name in trees else kinds:
+            if finding.rows.get(kind, 0) < needs.hard_rows:
+                yield f"{name}: compared on {finding.rows.get(kind, 0)} {kind} rows; {needs.hard_rows} are needed"

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from market.bars import empty_bars
 from models.dataset import Panel, Samples, Series
 from models.members.protocol import FittedMember
-from models.probes import extreme_rows, threshold_rows
+from models.probes import SUBNORMALS, extreme_rows, missing_rows, threshold_rows
 
-REAL, THRESHOLD, EXTREME = "real", "threshold", "extreme"
-EXTREME_ROWS = 2_000
+REAL, THRESHOLD, EXTREME, SUBNORMAL, MISSING = "real", "threshold", "extreme", "subnormal", "missing"
+THRESHOLD_ROWS, EXTREME_ROWS = 2_000, 2_000
+"""Rows made for all members, whose graph answers them one after another."""
+ALONE = {THRESHOLD: 60_000, EXTREME: 20_000, SUBNORMAL: 20_000, MISSING: 20_000}
+"""Rows made for members without state, which answer many at once."""
 
 Native = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Contiguous rows (n, f), state zero before the first, to P(label = 1), shape (n,); NaN where a row has one."""
@@ -25,13 +28,16 @@ Native = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 class Evidence:
     """A contiguous stretch of rows with what the native members said.
 
-    ``kind``: real, threshold or extreme. ``rows``: (n, f). ``native``: (n,) by member, state zero before the first row;
-    members may be left out, and the ensemble is compared where all are there.
+    ``kind``: real, threshold, extreme, subnormal or missing (NaN). ``rows``: (n, f). ``native``: (n,) by member, state
+    zero before the first row; members may be left out, and the ensemble is compared where all are there. ``at_once``:
+    the rows are no stretch and ask members without state alone, which then say what they make of a NaN; else a row that
+    has one has no probability.
     """
 
     kind: str
     rows: NDArray[np.float64]
     native: Mapping[str, NDArray[np.float64]]
+    at_once: bool = False
 
 
 def gather(
@@ -56,6 +62,31 @@ def gather(
     ]
 
 
+def hard_rows(
+    model: onnx.ModelProto, sequences: Sequence[NDArray[np.float64]], seed: int = 0
+) -> dict[str, NDArray[np.float64]]:
+    """Rows that try members without state, by kind: `ALONE` of each, made from real ones."""
+    pool, trees = np.concatenate(sequences), ALONE[THRESHOLD]
+    on_thresholds = threshold_rows(model, pool, seed + 2, trees, trees)
+    # Without trees there is no threshold: as many rows at extreme values make up for them.
+    extremes = ALONE[EXTREME] + trees - len(on_thresholds)
+    return {
+        THRESHOLD: on_thresholds,
+        EXTREME: extreme_rows(pool, seed + 3, extremes),
+        SUBNORMAL: extreme_rows(pool, seed + 4, ALONE[SUBNORMAL], values=SUBNORMALS),
+        MISSING: missing_rows(pool, seed + 5, ALONE[MISSING]),
+    }
+
+
+def gather_at_once(rows: Mapping[str, NDArray[np.float64]], natives: Mapping[str, Native]) -> list[Evidence]:
+    """Ask members without state about rows of some kinds."""
+    return [
+        Evidence(kind, some, {name: native(some) for name, native in natives.items()}, at_once=True)
+        for kind, some in rows.items()
+        if len(some)
+    ]
+
+
 def native_probability(fitted: FittedMember, feature_names: tuple[str, ...], interval: int) -> Native:
     """A fitted member as a function of rows alone."""
 
@@ -74,5 +105,5 @@ def _stretches(
     for rows in sequences:
         yield REAL, rows
     pool = np.concatenate(sequences)
-    yield THRESHOLD, threshold_rows(model, pool, seed)
+    yield THRESHOLD, threshold_rows(model, pool, seed, THRESHOLD_ROWS, THRESHOLD_ROWS)
     yield EXTREME, extreme_rows(pool, seed + 1, EXTREME_ROWS)

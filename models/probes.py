@@ -10,6 +10,10 @@ from models.graph.trees import split_points
 
 SPLITS_PER_ROW = 3
 SMALLEST = float(np.float32(1e-35))
+SUBNORMALS = np.array(
+    [sign * value for sign in (1.0, -1.0) for value in (5e-324, 1e-310, 2.2e-308, 1.5e-45, 1e-40, 1.1e-38)]
+)
+"""Numbers below the smallest normal one of float64 and of float32."""
 EXTREMES = np.array(
     [0.0, -0.0]
     + [
@@ -66,12 +70,25 @@ def threshold_rows(
     return out[:most]
 
 
-def extreme_rows(rows: NDArray[np.float64], seed: int, count: int, share: float = 0.2) -> NDArray[np.float64]:
-    """Real rows with a ``share`` of their values replaced by `EXTREMES`; shape (count, f), no NaN."""
+def extreme_rows(
+    rows: NDArray[np.float64], seed: int, count: int, share: float = 0.2, values: NDArray[np.float64] = EXTREMES
+) -> NDArray[np.float64]:
+    """Real rows with a ``share`` of their values replaced by some of ``values``; shape (count, f), no NaN."""
     generator = np.random.default_rng(seed)
     out = _sampled(rows, count, generator)
     replaced = generator.random(out.shape) < share
-    out[replaced] = generator.choice(EXTREMES, int(replaced.sum()))
+    out[replaced] = generator.choice(values, int(replaced.sum()))
+    return out
+
+
+def missing_rows(rows: NDArray[np.float64], seed: int, count: int) -> NDArray[np.float64]:
+    """Real rows with NaN in every feature alone, in all, and in any share of them; shape (count, f)."""
+    generator = np.random.default_rng(seed)
+    out = _sampled(rows, count, generator)
+    holes = generator.random(out.shape) < generator.random((count, 1))
+    alone = np.eye(out.shape[1], dtype=np.bool_)[: count - 1]
+    holes[: len(alone)], holes[-1] = alone, True
+    out[holes] = np.nan
     return out
 
 

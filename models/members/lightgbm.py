@@ -68,8 +68,12 @@ class FittedLightgbm:
         out = np.full(len(features), np.nan)
         good = usable(features)
         if good.any():
-            out[good] = self.booster.predict(features[good], num_threads=1)
+            out[good] = self.probability(features[good])
         return out
+
+    def probability(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(label = 1) of feature rows (n, f); a NaN goes where the library sends it."""
+        return np.asarray(self.booster.predict(features, num_threads=1), np.float64)
 
     def part(self) -> GraphPart:
         """The member as a graph fragment."""

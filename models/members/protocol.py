@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,15 @@ class FittedMember(Protocol):
 
     def part(self) -> GraphPart:
         """The member as a graph fragment."""
+        ...
+
+
+@runtime_checkable
+class WithoutState(Protocol):
+    """A trained member whose probability is a function of one row."""
+
+    def probability(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(label = 1) of feature rows (n, f) by the native library, shape (n,), whatever it does with a NaN."""
         ...
 
 

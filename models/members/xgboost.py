@@ -74,8 +74,12 @@ class FittedXgboost:
         out = np.full(len(features), np.nan)
         good = usable(features)
         if good.any():
-            out[good] = self.booster.inplace_predict(features[good])
+            out[good] = self.probability(features[good])
         return out
+
+    def probability(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(label = 1) of feature rows (n, f); a NaN goes where the library sends it."""
+        return np.asarray(self.booster.inplace_predict(features), np.float64)
 
     def part(self) -> GraphPart:
         """The member as a graph fragment."""

@@ -10,6 +10,7 @@ import typer
 from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, open_workspace, table
 
 if TYPE_CHECKING:
+    from models.bundle.bundle import Bundle
     from models.bundle.store import AliasRecord, ModelStore, Verdict
     from pipelines.workspace import Workspace
 
@@ -77,12 +78,24 @@ def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE)
         "rows": f"{training.rows:,} (effectively {training.effective_rows:,.0f})",
         "trials": str(training.trials),
         "configuration": training.config_digest,
+        "graph": f"{len(bundle.model):,} bytes",
+        "latency": _latency(bundle),
     }
     certificate = {f"certificate.{key}": value for key, value in flattened(manifest.certificate)}
     typer.echo(table(("", ""), [*facts.items(), *certificate.items()]).lstrip("\n"))
     for record in store.history(name):
         if record.digest == bundle.digest:
             typer.echo(_history_line(record))
+
+
+def _latency(bundle: Bundle) -> str:
+    """What a bar took where the bundle was made, by its attestation."""
+    found = bundle.attestation.measurements.get("latency")
+    if found is None:
+        return "not measured"
+    where = bundle.attestation.machine.processor or bundle.attestation.machine.architecture
+    times = f"p50 {1e6 * found['p50']:.0f} µs, p99 {1e6 * found['p99']:.0f} µs"
+    return f"{times} of {found['rows']:,} real rows on one thread of {where}"
 
 
 def _history_line(record: AliasRecord) -> str:

@@ -256,7 +256,13 @@ def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, str(value)
 
 
-KINDS = {"real": "real rows", "threshold": "rows on split thresholds", "extreme": "rows at extreme values"}
+KINDS = {
+    "real": "real rows",
+    "threshold": "rows on split thresholds",
+    "extreme": "rows at extreme values",
+    "subnormal": "rows at subnormal values",
+    "missing": "rows with NaN",
+}
 
 
 def certificate_rows(certificate: Mapping[str, Any]) -> list[Row]:
@@ -366,7 +372,7 @@ def view(result: RunResult) -> Row:
         "effective": number(result.samples.effective, 0),
         "certificate": certificate_rows(result.certificate),
         "certificate_kinds": tuple(KINDS.values()),
-        "decisions": decision_sentences(result.certificate),
+        "decisions": [*decision_sentences(result.certificate), *result.certificate.get("notes", ())],
         "stages": [(one.name, "cached" if one.cached else f"{one.seconds:,.1f} s") for one in result.stages],
         "seconds": f"{result.seconds:,.1f} s",
         "config": msgspec.json.format(msgspec.json.encode(result.config), indent=2).decode(),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from models.evidence import Evidence, gather, native_probability
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evidence import Evidence, gather, gather_at_once, hard_rows, native_probability
 from models.graph.compose import compose
-from models.members.protocol import Progress
+from models.members.protocol import Progress, WithoutState
 from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.environment import member_libraries
@@ -28,8 +31,10 @@ def refit_job(config: RunConfig, panel_artefact: Artefact, window: Window) -> Jo
             save_fitted(draft, fitted[name], facts)
         progress("evidence for the certificate", len(names) / (len(names) + 1))
         natives = {name: native_probability(one, panel.feature_names, panel.interval) for name, one in fitted.items()}
-        graph = compose([one.part() for one in fitted.values()])
-        save_evidence(draft, gather(graph, natives, last_rows(panel), config.seed))
+        graph, rows = compose([one.part() for one in fitted.values()]), last_rows(panel)
+        save_evidence(draft, gather(graph, natives, rows, config.seed))
+        without_state = {name: one.probability for name, one in fitted.items() if isinstance(one, WithoutState)}
+        save_hard_answers(draft, gather_at_once(hard_rows(graph, rows, config.seed), without_state))
 
     libraries = member_libraries(names)
     return job("refit", "final refit", fit_inputs(config, panel_artefact, window, names), build, libraries)
@@ -46,6 +51,22 @@ def save_evidence(draft: Draft, evidence: Sequence[Evidence]) -> None:
         draft.array(f"evidence-{number}", piece.rows)
         for name, answers in piece.native.items():
             draft.array(f"evidence-{number}-{name}", answers)
+
+
+def save_hard_answers(draft: Draft, evidence: Sequence[Evidence]) -> None:
+    """Write what members without state said of hard rows; the rows are many and drawn anew when they are compared."""
+    draft.json("hard", {piece.kind: list(piece.native) for piece in evidence})
+    for piece in evidence:
+        for name, answers in piece.native.items():
+            draft.array(f"hard-{piece.kind}-{name}", answers)
+
+
+def load_hard_evidence(artefact: Artefact, rows: Mapping[str, NDArray[np.float64]]) -> list[Evidence]:
+    """Read the answers back, to the same rows."""
+    return [
+        Evidence(kind, rows[kind], {name: artefact.array(f"hard-{kind}-{name}") for name in names}, at_once=True)
+        for kind, names in artefact.json("hard").items()
+    ]
 
 
 def load_evidence(artefact: Artefact) -> list[Evidence]:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import msgspec
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from graph_samples import (
     FEATURE_COUNT,
@@ -20,9 +21,12 @@ from graph_samples import (
 from onnx import helper, numpy_helper
 
 from models.bundle.combination import Platt, Pool
+from models.bundle.runner import session_options
 from models.certificate import Requirements, certify
-from models.evidence import Evidence, gather, native_probability
+from models.evidence import ALONE, Evidence, gather, gather_at_once, hard_rows, native_probability
+from models.graph.alone import alone as taken_alone
 from models.graph.compose import compose
+from models.graph.errors import GraphError
 from models.graph.lightgbm import lightgbm_part
 from models.graph.trees import split_points
 from models.graph.xgboost import xgboost_part
@@ -31,7 +35,7 @@ from models.probes import extreme_rows, threshold_rows
 ROWS = 2_500
 STACKER = Pool((0.6, 0.5, 0.3), 0.05, 1e-3)
 PLATT = Platt(1.1, 0.0, 0.01)
-NEEDS = Requirements(real_rows=2 * ROWS, bounds={**Requirements().bounds, "memory": 0.0})
+NEEDS = Requirements(real_rows=2 * ROWS, sequence=2_000, bounds={**Requirements().bounds, "memory": 0.0})
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,11 @@ def made():
         "xgboost": lambda rows: masked(rows, boosters[1].inplace_predict),
         "memory": memory_native,
     }
-    return SimpleNamespace(parts=[*parts, memory_part()], natives=natives)
+    without_state = {
+        "lightgbm": lambda rows: boosters[0].predict(rows, num_threads=1),
+        "xgboost": lambda rows: boosters[1].inplace_predict(rows).astype(float),
+    }
+    return SimpleNamespace(parts=[*parts, memory_part()], natives=natives, without_state=without_state)
 
 
 def masked(rows, predict):
@@ -65,7 +73,9 @@ def sequences():
 
 @pytest.fixture(scope="module")
 def evidence(made, sequences):
-    return gather(compose(made.parts), made.natives, sequences)
+    graph = compose(made.parts)
+    hard = gather_at_once(hard_rows(graph, sequences), made.without_state)
+    return [*gather(graph, made.natives, sequences), *hard]
 
 
 def check(made, evidence, parts=None, needs=NEEDS):
@@ -84,6 +94,11 @@ def test_an_exact_graph_passes(made, evidence):
     assert found.members["memory"].longest == ROWS
     assert found.members["lightgbm"].rows["real"] == 2 * ROWS
     assert found.members["lightgbm"].rows["threshold"] >= 2_000
+    assert sum(found.members["xgboost"].rows.values()) >= 100_000
+    assert found.members["xgboost"].rows["missing"] == ALONE["missing"]
+    assert set(found.members["lightgbm"].rows) == {"real", *ALONE}
+    assert found.rows == sum(len(piece.rows) for piece in evidence)
+    assert found.graph_bytes > 10_000
     assert found.members["lightgbm"].missing == 0
 
 
@@ -112,11 +127,53 @@ def test_thresholds_rounded_to_float32_are_found_by_threshold_rows(made, evidenc
     assert any(reason.startswith("lightgbm: differs") for reason in found.reasons)
 
 
+def test_a_missing_value_that_goes_to_the_other_side_is_found(made, evidence):
+    part = made.parts[1]
+    model = onnx.ModelProto()
+    model.CopyFrom(part.model)
+    node = next(node for node in model.graph.node if node.op_type == "TreeEnsemble")
+    tracks = next(one for one in node.attribute if one.name == "nodes_missing_value_tracks_true")
+    tracks.ints[:] = [1 - side for side in tracks.ints]
+    found = check(made, evidence, [made.parts[0], type(part)(part.name, model, ()), made.parts[2]])
+    assert {kind for kind, error in found.members["xgboost"].errors.items() if error > 1e-3} == {"missing"}
+    assert any("on missing rows" in reason for reason in found.reasons)
+
+
+def test_every_kind_of_row_is_asked_for(made, evidence):
+    reasons = check(made, [one for one in evidence if not one.at_once and one.kind != "extreme"]).reasons
+    for name in ("lightgbm", "xgboost"):
+        for kind in ("extreme", "subnormal", "missing"):
+            assert f"{name}: compared on 0 {kind} rows; 1000 are needed" in reasons
+        assert any(reason.startswith(name) and "of all kinds; 100000 are needed" in reason for reason in reasons)
+    assert not any(reason.startswith(("memory", "ensemble")) for reason in reasons)
+
+
+def test_fewer_bars_in_a_row_than_are_wanted_are_said(made, evidence):
+    (note,) = check(made, evidence).notes
+    assert note.startswith(
+        f"memory: state compared over {ROWS:,} bars in a row; 10,000 are wanted, and 2,000 were asked"
+    )
+
+
+def test_a_member_with_state_cannot_be_taken_out_of_the_graph(made):
+    with pytest.raises(GraphError, match="memory is computed from"):
+        taken_alone(compose(made.parts), "memory")
+
+
+def test_rows_at_once_have_the_bits_of_rows_one_by_one(made):
+    model = compose(made.parts)
+    rows = hard_rows(model, [finite(problem(seed=6)[0])])["threshold"][:300]
+    for part in made.parts[:2]:
+        session = onnxruntime.InferenceSession(taken_alone(model, part.name).SerializeToString(), session_options())
+        assert session.run(None, {"rows": rows})[0].tobytes() == part_outputs(part, rows).tobytes()
+
+
 def test_a_state_that_is_not_carried_is_found(made, evidence):
     def forgetful(rows):
         return np.concatenate([memory_native(row[np.newaxis]) for row in rows])
 
-    wrong = [Evidence(e.kind, e.rows, {**e.native, "memory": forgetful(e.rows)}) for e in evidence]
+    together = [piece for piece in evidence if not piece.at_once]
+    wrong = [Evidence(e.kind, e.rows, {**e.native, "memory": forgetful(e.rows)}) for e in together]
     assert any("memory: differs" in reason for reason in check(made, wrong).reasons)
 
 
@@ -138,7 +195,7 @@ def test_flips_are_counted_outside_the_band_only():
     gap = (true >= threshold) & (true - 0.001 < threshold)
     evidence = [Evidence("real", rows, {"linear": true - 0.001})]
     for tolerance, flips, inside in [(1e-9, gap.sum(), 0), (0.002, 0, gap.sum())]:
-        needs = Requirements((threshold,), tolerance, 1, 1, 1, {"linear": 1.0})
+        needs = Requirements((threshold,), tolerance, 1, 1, 1, {"linear": 1.0}, rows=1, hard_rows=0)
         found = certify(compose([part]).SerializeToString(), evidence, requirements=needs)
         assert (found.decisions[0].flips, found.decisions[0].flips_inside) == (flips, inside)
         assert found.passed == (tolerance > 0.001)
@@ -162,7 +219,8 @@ def test_evidence_of_one_member_alone_counts_for_it(made, sequences):
         for part, (name, native) in zip(made.parts, made.natives.items(), strict=True)
         for piece in gather(part.model, {name: native}, [sequences[0][:200]])
     ]
-    found = check(made, together + alone)
+    needs = msgspec.structs.replace(NEEDS, rows=8_000, hard_rows=0)
+    found = check(made, together + alone, needs=needs)
     assert found.passed, found.reasons
     assert set(found.ensemble.rows) == {"real"}
 

@@ -97,12 +97,19 @@ def test_evidence_has_a_long_stretch_although_the_end_has_none():
     one = np.ones(20_000, bool)
     one[[-1_500, -3_000]] = False
     found = evidence.last_rows(of_rows(one, one, one))
-    assert max(evidence.longest_stretch(rows) for rows in found) >= evidence.NEEDED.sequence
+    assert max(evidence.longest_stretch(rows) for rows in found) >= evidence.NEEDED.sequence == 10_000
 
 
-def test_without_holes_evidence_is_what_it_was():
-    found = evidence.last_rows(of_rows(np.ones(20_000, bool), np.ones(20_000, bool)))
-    assert [len(rows) for rows in found] == [6_000, 6_000]
+def test_one_series_gives_the_stretch_that_is_wanted_for_carried_state():
+    found = evidence.last_rows(of_rows(np.ones(20_000, bool), np.arange(20_000) != 9_000))
+    assert [len(rows) for rows in found] == [10_000, 6_000]
+    assert evidence.longest_stretch(found[0]) == 10_000
+
+
+def test_where_no_stretch_is_that_long_the_longest_is_asked_for():
+    panel = of_rows(np.arange(20_000) % 4_000 > 0)
+    assert evidence.requirements(panel).sequence == 3_999
+    assert evidence.requirements(of_rows(np.ones(20_000, bool))) == evidence.NEEDED
 
 
 @pytest.mark.parametrize(("count", "words"), [(9_999, "9,999 bars"), (0, "0 bars")])

@@ -70,7 +70,16 @@ def test_challenger_to_champion_by_alias(workspace):
 def test_show_tells_what_it_is_and_who_promoted_it(workspace):
     run(workspace, "promote", "tiny", "2", "--override", "curiosity", "--person", "Ada")
     text = run(workspace, "show", "tiny", "champion").output
-    for words in ("members", "linear", "FAKE", "certificate.passed", "promote to @champion by Ada", "curiosity"):
+    for words in (
+        "members",
+        "linear",
+        "FAKE",
+        "certificate.passed",
+        "promote to @champion by Ada",
+        "curiosity",
+        " bytes",
+        "not measured",
+    ):
         assert words in text
     assert ModelStore(workspace / "store").versions("tiny")[1].digest in text
 

@@ -44,7 +44,15 @@ def test_the_run_leaves_a_certified_challenger_and_a_report(road):
     store = ModelStore(road.workspace / "store")
     bundle = store.resolve("tiny", "challenger")
     assert result.bundle.digest == bundle.digest
-    assert bundle.manifest.certificate["passed"] is True
+    certificate = bundle.manifest.certificate
+    assert certificate["passed"] is True
+    assert certificate["rows"] >= 100_000
+    assert certificate["graph_bytes"] == len(bundle.model)
+    for name in {"linear", "lightgbm", "xgboost"} & set(certificate["members"]):
+        assert sum(certificate["members"][name]["rows"].values()) >= 100_000
+    latency = bundle.attestation.measurements["latency"]
+    assert 0.0 < latency["p50"] <= latency["p99"]
+    assert latency["rows"] > 1_000
     assert "<svg" in (folder / REPORT_FILE).read_text() or "data:image" in (folder / REPORT_FILE).read_text()
     assert str(folder / REPORT_FILE) in road.said
     assert set(bundle.manifest.snapshots) == {"BTC", "ETH"}
