@@ -317,6 +317,18 @@ class BundleInfo(msgspec.Struct, frozen=True):
     aliases: tuple[str, ...] = ()
 
 
+class Lineage(msgspec.Struct, frozen=True):
+    """What a model descends from, as digests.
+
+    ``code``: the sources that decide a stage's bits. ``environment``: every installed distribution with its version.
+    ``parents``: the artefacts that the bundle was made from, by what they are.
+    """
+
+    code: str
+    environment: str
+    parents: dict[str, str] = {}
+
+
 class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """Everything a run found. See the module for conventions."""
 
@@ -354,6 +366,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     trials: TrialSummary
     laboratory: Laboratory | None = None
     audit: Audit | None = None
+    lineage: Lineage | None = None
 
     def predictor(self, name: str) -> Predictor:
         """One predictor by name.

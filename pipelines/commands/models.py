@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, open_workspace, table
+from pipelines.errors import StageError
 
 if TYPE_CHECKING:
     from models.bundle.bundle import Bundle
     from models.bundle.store import AliasRecord, ModelStore, Verdict
     from pipelines.workspace import Workspace
 
-app = command_app("List, show, promote and roll back models.")
+app = command_app("List, show, promote and roll back models; print their cards.")
 
 Name = Annotated[str, typer.Argument(help="The model.")]
 Reference = Annotated[str, typer.Argument(help="A version number or an alias.", metavar="VERSION")]
@@ -104,6 +106,34 @@ def _history_line(record: AliasRecord) -> str:
     failed = [verdict.gate for verdict in record.verdicts if not verdict.passed]
     note = f"; overruled {', '.join(failed)}: {record.override}" if failed else ""
     return f"{format_time(record.at // 10**9 * 10**9)}  {record.action} to @{record.alias} by {record.person}{note}"
+
+
+@app.command(epilog="Example: bot4 models card spot-15m champion --html card.html")
+def card(
+    name: Name,
+    version: Reference,
+    html: Annotated[Path | None, typer.Option(help="Also write the card as one HTML file.", dir_okay=False)] = None,
+    workspace: WorkspaceOption = WORKSPACE,
+) -> None:
+    """Print a version's card as Markdown: what is known of it, its limits, and what it was made from."""
+    from pipelines.gates import find_result
+    from pipelines.report.card import card as card_of
+    from pipelines.report.markdown import markdown
+    from pipelines.report.write import render_card, write_whole
+
+    place = open_workspace(workspace)
+    store = _store(place)
+    bundle = store.resolve(name, reference(version))
+    result = find_result(place.runs, bundle.digest)
+    if result is None:
+        raise StageError(
+            f"no run in {place.runs} made bundle {bundle.digest[:12]}, so there is nothing to make a card of: show the "
+            f"bundle itself with `bot4 models show {name} {version}`, or bring the run's folder here"
+        )
+    found = card_of(result, store.history(name))
+    typer.echo(markdown(found))
+    if html is not None:
+        write_whole(html, render_card(found).encode())
 
 
 @app.command(epilog='Example: bot4 models promote spot-15m challenger --alias champion --override "paper trial"')

@@ -16,7 +16,7 @@ from pipelines.flows.retries import RETRIES
 from pipelines.gates import verdicts
 from pipelines.live import write_live
 from pipelines.paper import paper_run, serve_config
-from pipelines.report.write import write_report
+from pipelines.report.write import write_card, write_report
 from pipelines.results import REPORT_FILE, BundleInfo, RunResult
 from pipelines.tracking import finished
 from pipelines.workspace import Workspace
@@ -57,8 +57,10 @@ def trade_on_paper(result: RunResult, config: RunConfig, workspace: Workspace) -
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, **RETRIES)
 def write_html(result: RunResult, workspace: Workspace) -> Path:
-    """Write the HTML report into the run's folder."""
-    return write_report(result, workspace.runs / result.run_id / REPORT_FILE)
+    """Write the HTML report and the model's card into the run's folder; the report's path."""
+    folder = workspace.runs / result.run_id
+    write_card(result, folder, ModelStore(workspace.store).history(result.name))
+    return write_report(result, folder / REPORT_FILE)
 
 
 @task(name="tracking", task_run_name="tracking", cache_policy=NO_CACHE, **RETRIES)

@@ -29,6 +29,7 @@ from pipelines.flows.retries import RETRIES
 from pipelines.ledger.record import begin_trial, failing, finish_trial, headline
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.trial import Trial
+from pipelines.predictions import OutOfFold
 from pipelines.progress import Stage
 from pipelines.results import RunResult
 from pipelines.results import Stage as StageTime
@@ -38,7 +39,7 @@ from pipelines.stages.assemble import BUNDLE, assemble_job
 from pipelines.stages.backtest import backtest_job, load_backtest
 from pipelines.stages.ensembles import ensembles_job, load_ensembles
 from pipelines.stages.environment import code_digest
-from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_results
+from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_results, out_of_fold
 from pipelines.stages.evidence import check_enough_rows
 from pipelines.stages.feature_study import feature_study_job, load_feature_study
 from pipelines.stages.panel import load_panel, panel_job
@@ -105,10 +106,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Researched:
-    """What research leaves: the run's result, not yet registered, and its bundle's folder."""
+    """What research leaves: the run's result, not yet registered, its bundle's folder, and what was predicted."""
 
     result: RunResult
     bundle: Path
+    predictions: OutOfFold
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,12 +249,13 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         run_id=trial.run,
         created=trial.created,
     )
-    return Researched(result, bundle)
+    return Researched(result, bundle, out_of_fold(config, panel, compared))
 
 
 def release(found: Researched, config: RunConfig, workspace: Workspace, progress: Stage) -> Finished:
     """Register what research found, trade the untouched stretch on paper, report and track."""
     stages = progress.plan({key: float(value) for key, value in RELEASE.items()})
+    found.predictions.save(workspace.runs / found.result.run_id)
     registered = register(found.result, found.bundle, workspace)
     stages["paper"]("the untouched stretch, live on paper", 0.1)
     result, serve = trade_on_paper(registered, config, workspace)

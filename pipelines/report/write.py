@@ -1,15 +1,19 @@
-"""Write a run's report: one self-contained HTML file, made from the result and nothing else."""
+"""Write a run's report and its model's card: self-contained files, made from the result and nothing else."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from pipelines.report.view import view
+from models.bundle.store import AliasRecord
+from pipelines.report.card import CARD_FILE, CARD_PAGE, Card, card
+from pipelines.report.markdown import markdown
+from pipelines.report.view import STYLE, view
 from pipelines.results import RunResult
 
 
@@ -24,6 +28,20 @@ def whole(text: str) -> Markup:
     return Markup(re.sub(r"\d{4}-\d\d-\d\d|[+−\d.,]+ %", r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
+def stacked(text: str) -> Markup:
+    """A table's cell as HTML, with the interval in brackets beneath its value.
+
+    Examples
+    --------
+    >>> stacked("0.5 (0.4 to 0.6)")
+    Markup('0.5<small>0.4 to 0.6</small>')
+    >>> stacked("3 (of 7)")
+    Markup('3 (of 7)')
+    """
+    found = re.fullmatch(r"(.*) \((\S+(?: %)? to \S+(?: %)?)\)", text)
+    return Markup("{}<small>{}</small>").format(*found.groups()) if found else whole(text)
+
+
 def environment() -> Environment:
     """Where the room's pages are made: templates that refuse what is not defined."""
     found = Environment(
@@ -33,7 +51,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["whole"] = whole
+    found.filters["whole"], found.filters["stacked"] = whole, stacked
     return found
 
 
@@ -54,3 +72,16 @@ def write_whole(path: Path, content: bytes) -> Path:
 def write_report(result: RunResult, path: Path) -> Path:
     """Write the report to ``path``, whole or not at all; returns the path."""
     return write_whole(path, render(result).encode())
+
+
+def render_card(found: Card) -> str:
+    """A card's HTML."""
+    page = environment().get_template("card.html")
+    return page.render(card=found, style=STYLE.read_text(encoding="utf-8"))
+
+
+def write_card(result: RunResult, folder: Path, history: Sequence[AliasRecord] = ()) -> tuple[Path, Path]:
+    """Write the card of a run's model into ``folder``, as Markdown and HTML; returns both paths."""
+    found = card(result, history)
+    text = write_whole(folder / CARD_FILE, markdown(found).encode())
+    return text, write_whole(folder / CARD_PAGE, render_card(found).encode())

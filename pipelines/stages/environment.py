@@ -30,6 +30,7 @@ FILES_OF_PIPELINES = (
     "ledger/summary",
     "ledger/trial",
     "members",
+    "predictions",
     "results",
     "toml",
 )

@@ -19,6 +19,7 @@ from models.statistics.evaluation import Outcomes, loss_difference, score_interv
 from models.statistics.predictions import reliability
 from pipelines import results
 from pipelines.config import RunConfig
+from pipelines.predictions import OutOfFold
 from pipelines.stages.artefacts import Artefact
 from pipelines.stages.fit import load_record
 from pipelines.stages.score import Scored
@@ -120,6 +121,23 @@ def compared_rows(config: RunConfig, panel: Panel, folds: Sequence[FoldPredictio
     horizon = config.labels.horizon * panel.bar_length
     blocks = time_blocks(panel.samples.t0[index], horizon, BLOCK_HORIZONS, config.validation.draws, config.seed)
     return Compared(index, outcomes, predictors, blocks)
+
+
+def out_of_fold(config: RunConfig, panel: Panel, compared: Compared) -> OutOfFold:
+    """What every predictor said on the compared rows, as the run's folder keeps it."""
+    samples, index, outcomes = panel.samples, compared.index, compared.outcomes
+    return OutOfFold(
+        venue=config.data.venue,
+        symbols=tuple(series.symbol for series in panel.series),
+        horizon=config.labels.horizon * panel.bar_length,
+        instrument=samples.instrument[index].astype(np.int16),
+        time=samples.t0[index],
+        end=samples.t1[index],
+        label=outcomes.label.astype(np.int8),
+        weight=outcomes.weight,
+        fold=outcomes.fold.astype(np.int16),
+        probability=dict(compared.predictors),
+    )
 
 
 def estimate(interval: Interval) -> results.Estimate:

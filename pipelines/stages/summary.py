@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from pipelines.laboratory import Laboratory
 from pipelines.ledger.summary import TrialSummary
 from pipelines.stages.artefacts import ROOT, Artefact
 from pipelines.stages.data import DataFacts, SeriesFacts, read_series
+from pipelines.stages.environment import code_digest
 from pipelines.stages.evaluate import Compared, differences, learning, reliabilities
 from pipelines.stages.panel import load_panel, panel_facts
 from pipelines.stages.performance import SHARPE_METHOD
@@ -99,6 +100,12 @@ def _installed(name: str) -> tuple[str, str]:
         with suppress(PackageNotFoundError):
             return other, version(other)
     return name, version(name)
+
+
+def environment_digest() -> str:
+    """A digest of every installed distribution and its version."""
+    found = sorted({f"{one.name}=={one.version}" for one in distributions()})
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
 def new_run_id(config: RunConfig, created: int) -> str:
@@ -175,4 +182,9 @@ def compose_result(
         trials=trials,
         laboratory=laboratory,
         audit=audit,
+        lineage=results.Lineage(
+            code_digest(),
+            environment_digest(),
+            {"features and labels": panel_artefact.digest, "final refit": refit.digest},
+        ),
     )

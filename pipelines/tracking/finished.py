@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from models.bundle.store import ModelStore
 from pipelines.errors import PipelineError
+from pipelines.report.card import CARD_FILE, CARD_PAGE
 from pipelines.results import REPORT_FILE, BundleInfo, RunResult
 from pipelines.workspace import Workspace
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pipelines.tracking.tracker import Tracker
 
 RUN_TAG = "bot4.run_id"
+FILES = (REPORT_FILE, CARD_FILE, CARD_PAGE)
 
 
 class TrackingError(PipelineError):
@@ -47,7 +49,7 @@ def record(result: RunResult, folder: Path, workspace: Workspace) -> bool:
     Parameters
     ----------
     folder
-        The run's; its report goes along, if there is one. The bundle is read from the model store.
+        The run's; its report and card go along, if there are any. The bundle is read from the model store.
     """
     from pipelines.tracking.moved import follow
     from pipelines.tracking.tracker import Tracker
@@ -57,9 +59,10 @@ def record(result: RunResult, folder: Path, workspace: Workspace) -> bool:
     tracker = Tracker.local(workspace, result.name)
     if is_tracked(tracker, result.run_id):
         return False
-    report = folder / REPORT_FILE
-    bundle = ModelStore(workspace.store).resolve(info.name, info.version or 0)
-    tracker.record(result, report if report.is_file() else None, bundle.folder)
+    store = ModelStore(workspace.store)
+    bundle = store.resolve(info.name, info.version or 0)
+    files = [path for path in (folder / name for name in FILES) if path.is_file()]
+    tracker.record(result, files, bundle.folder, store.history(info.name))
     return True
 
 

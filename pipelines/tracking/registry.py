@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,6 +45,12 @@ class Registry:
                 name, f"models:/{model_id}", run_id=run_id, tags={DIGEST_TAG: digest}
             )
         return int(version.version)
+
+    def describe(self, name: str, version: int, text: str, tags: Mapping[str, str]) -> None:
+        """Show a version's card on its page, and what to filter versions by."""
+        self._client.update_model_version(name, str(version), text)
+        for key, value in tags.items():
+            self._client.set_model_version_tag(name, str(version), key, value)
 
     def find_version(self, name: str, digest: str) -> int | None:
         """The version whose bundle has this content digest; None if it was never registered here."""

@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.bundle.store import AliasRecord
 from pipelines.figures.gallery import gallery
 from pipelines.results import Fold, RunResult, SeriesData
 from pipelines.tracking.audit import audit_metrics, audit_tables, audit_tags
+from pipelines.tracking.card import card_text, version_tags
 from pipelines.tracking.content import (
     Metrics,
     curve_name,
@@ -121,14 +123,22 @@ class Tracker:
         run = self.client.create_run(self.experiment_id, run_name=name, tags={**(labels or {}), **nested})
         return TrackedRun(self, run.info.run_id)
 
-    def record(self, result: RunResult, report: Path | None = None, bundle: Path | None = None) -> TrackedRun:
-        """Track a finished result whole: parent run, fold runs, figures, tables, report and bundle."""
+    def record(
+        self,
+        result: RunResult,
+        files: Iterable[Path] = (),
+        bundle: Path | None = None,
+        history: Sequence[AliasRecord] = (),
+    ) -> TrackedRun:
+        """Track a finished result whole: parent run, fold runs, figures, tables, files, bundle and its card."""
         with self.run(result.run_id, {"bot4.name": result.name}) as tracked:
             tracked.result(result)
-            if report is not None:
-                tracked.file(report)
+            for file in files:
+                tracked.file(file)
             if bundle is not None and result.bundle is not None:
-                tracked.bundle(bundle, result.bundle.name, result.bundle.digest)
+                name = result.bundle.name
+                version = tracked.bundle(bundle, name, result.bundle.digest)
+                self.registry.describe(name, version, card_text(result, history), version_tags(result))
         return tracked
 
     def mirror_alias(self, name: str, version: int, alias: str) -> None:

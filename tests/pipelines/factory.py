@@ -18,6 +18,7 @@ from pipelines.results import (
     Fold,
     Importance,
     LearningCurve,
+    Lineage,
     PairedDifference,
     PaperRun,
     Parity,
@@ -297,4 +298,5 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
         trials=trials,
         laboratory=make_laboratory(np.random.default_rng(seed), trials, BEGIN + 240 * DAY, drift=drift * DAY / STEP),
         audit=make_audit(),
+        lineage=Lineage("c0de" * 16, "ba5e" * 16, {"final refit": "f17" * 10}),
     )

@@ -84,6 +84,26 @@ def test_show_tells_what_it_is_and_who_promoted_it(workspace):
     assert ModelStore(workspace / "store").versions("tiny")[1].digest in text
 
 
+def test_a_card_is_printed_and_knows_who_overruled_what(workspace, tmp_path):
+    run(workspace, "promote", "tiny", "2", "--override", "curiosity", "--person", "Ada")
+    page = tmp_path / "card.html"
+    done = run(workspace, "card", "tiny", "champion", "--html", page)
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[0] == "**No edge is supported by these statistics.**"
+    assert "Ada put it at @champion although prediction, " in done.output
+    assert "“curiosity”" in done.output
+    assert "“curiosity”" in page.read_text(encoding="utf-8")
+    assert "curiosity" not in run(workspace, "card", "tiny", "1").output
+
+
+def test_a_bundle_without_its_run_has_no_card(workspace):
+    (workspace / "runs" / "run1" / "result.json").unlink()
+    done = run(workspace, "card", "tiny", "1")
+    assert done.exit_code == 2
+    assert "made bundle" in done.stderr
+    assert "bot4 models show tiny 1" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -11,8 +11,11 @@ import pytest
 
 from pipelines.errors import PipelineError
 from pipelines.needed import needed
-from pipelines.report.write import write_report
+from pipelines.report.card import card
+from pipelines.report.markdown import markdown
+from pipelines.report.write import write_card, write_report
 from pipelines.results import METRICS
+from pipelines.tracking.card import LONGEST, version_tags
 from pipelines.tracking.content import curve_name, fold_parameters, parameters
 from pipelines.tracking.features import feature_metrics
 from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables, laboratory_tags, trial_metrics
@@ -50,7 +53,7 @@ def tracked(workspace, bundle):
     tracker = Tracker.local(workspace, "artificial")
     result = small(make_result())
     report = write_report(result, workspace.root / "report.html")
-    run = tracker.record(result, report, bundle)
+    run = tracker.record(result, [report, *write_card(result, workspace.root)], bundle)
     assert os.environ.get("MLFLOW_TRACKING_URI") == before.get("MLFLOW_TRACKING_URI")
     return tracker, result, run
 
@@ -274,6 +277,19 @@ def test_the_bundle_is_the_runs_model_and_a_registered_version(client, tracked, 
     names = sorted(path.relative_to(bundle) for path in bundle.rglob("*") if path.is_file())
     for name in names:
         assert (Path(unquote(folder.path)) / name).read_bytes() == (bundle / name).read_bytes()
+
+
+def test_the_versions_page_shows_the_card(client, tracked):
+    _, result, run = tracked
+    version = client.get_model_version("artificial", "1")
+    assert len(version.description) <= LONGEST
+    assert version.description.splitlines()[0] == f"**{verdict(result).headline}**"
+    assert "## Limits" in version.description
+    assert version_tags(result).items() <= version.tags.items()
+    assert version.tags["bot4.profit_supported"] == "false"
+    whole = Path(client.download_artifacts(run.run_id, "card.md")).read_text()
+    assert whole == markdown(card(result))
+    assert "card.html" in {one.path for one in client.list_artifacts(run.run_id)}
 
 
 def test_registering_the_same_bundle_again_is_the_same_version(client, tracked, bundle):

@@ -1,0 +1,303 @@
+"""A model's card: what it is, what it was made from, what is known of it and what is not, for whoever may use it.
+
+Everything is taken from the run's result and the model store's history. The same content is written as Markdown and as
+HTML; see `pipelines.report.markdown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from market.time import format_time
+from models.bundle.store import AliasRecord
+from pipelines.audit.text import headline as audit_headline
+from pipelines.report.laboratory import deflated_rows, regime_rows, sensitivity_rows, trial_rows
+from pipelines.report.limits import limits
+from pipelines.report.view import (
+    HEADINGS,
+    KINDS,
+    certificate_rows,
+    covered,
+    decision_sentences,
+    flattened,
+    performance_rows,
+    predictor_rows,
+    reference_rows,
+    second,
+    series_rows,
+    trading_facts,
+)
+from pipelines.results import ENSEMBLE, METRICS, RunResult
+from pipelines.verdict import UNKNOWN, deflated_sentence, listed, number, percent, verdict
+
+CARD_FILE, CARD_PAGE = "card.md", "card.html"
+COSTS = ("exchange", "trading")
+"""The sections of a configuration that say what trading costs and how it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Headings and rows of text."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with sentences, points of a list, and tables below it."""
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A whole card; ``headline`` is the verdict's, ``supported`` whether it claims an edge."""
+
+    title: str
+    headline: str
+    supported: bool
+    sections: tuple[Section, ...]
+
+
+def card(result: RunResult, history: Sequence[AliasRecord] = ()) -> Card:
+    """The card of the model that a run made.
+
+    Parameters
+    ----------
+    history
+        The model store's records of the model's name; those of this bundle are shown.
+    """
+    said = verdict(result)
+    mine = [one for one in history if result.bundle is not None and one.digest == result.bundle.digest]
+    sections = (
+        Section("What the statistics support", points=said.sentences),
+        Section("Limits", points=limits(result, mine)),
+        _what(result),
+        _data(result),
+        _features(result),
+        _labels(result),
+        _trials(result),
+        _predictions(result),
+        _calibration(result),
+        _regimes(result),
+        _trading(result),
+        _certificate(result),
+        _audit(result),
+        *_promotions(mine),
+        _lineage(result),
+    )
+    return Card(_title(result), said.headline, said.edge_supported, sections)
+
+
+def _title(result: RunResult) -> str:
+    version = result.bundle.version if result.bundle else None
+    return result.name if version is None else f"{result.name}, version {version}"
+
+
+def pairs(rows: Iterable[tuple[str, str]]) -> Table:
+    """A table of names and values."""
+    return Table(("", ""), tuple((name, value) for name, value in rows))
+
+
+def cell_text(found: dict[str, Any] | None) -> str:
+    """A report's table cell on one line.
+
+    Examples
+    --------
+    >>> cell_text({"value": "0.5", "interval": "0.4 to 0.6"}), cell_text({"value": "7", "interval": ""})
+    ('0.5 (0.4 to 0.6)', '7')
+    """
+    if found is None:
+        return ""
+    return f"{found['value']} ({found['interval']})" if found["interval"] else str(found["value"])
+
+
+def _what(result: RunResult) -> Section:
+    members = tuple(one.name for one in result.predictors if one.role == "member")
+    last = max((one.end for one in result.data), default=0)
+    rows = [
+        ("Predicts", f"the direction in which a trade on {listed(tuple(one.symbol for one in result.data))} ends"),
+        ("Members", listed(members) if members else UNKNOWN),
+        ("Combined by", "a stacker over the members’ log odds, calibrated" if result.weights else UNKNOWN),
+        ("Weights", ", ".join(f"{name} {number(value, 3, signed=True)}" for name, value in result.weights.items())),
+        ("Trained through", format_time(last)),
+        ("Made", f"{second(result.created)} by run {result.run_id}"),
+        ("Aliases", ", ".join(f"@{alias}" for alias in result.bundle.aliases) if result.bundle else UNKNOWN),
+    ]
+    return Section("What it is", tables=(pairs((name, value or UNKNOWN) for name, value in rows),))
+
+
+def _data(result: RunResult) -> Section:
+    rows = tuple(
+        (row["symbol"], row["venue"], row["interval"], row["rows"], f"{row['start']} to {row['end']}", row["gaps"])
+        for row in series_rows(result)
+    )
+    table = Table(("instrument", "venue", "bars", "rows", "time", "holes"), rows)
+    points = tuple(
+        f"{one.symbol}: {finding.severity}, {finding.message}" for one in result.data for finding in one.findings
+    )
+    return Section("Data", points=points, tables=(table,))
+
+
+def _features(result: RunResult) -> Section:
+    found = result.features
+    sentence = f"{len(found.names)} features, in this order: {', '.join(found.names)}."
+    events = (f"Decisions are made only where {found.events} is not 0.",) if found.events else ()
+    off = tuple(f"{name} is off: {why}" for name, why in found.disabled.items())
+    return Section("Features", (sentence, *events), off)
+
+
+def _labels(result: RunResult) -> Section:
+    samples = result.samples
+    rows = [
+        *flattened(result.config.get("labels", {})),
+        ("labelled decisions", f"{samples.count:,}"),
+        ("worth as many independent ones", number(samples.effective, 0)),
+        ("share of label 1 (up)", percent(samples.base_rate, 2)),
+        ("folds, compared ones", f"{len(result.folds)}, {sum(fold.compared for fold in result.folds)}"),
+        ("decisions purged from training, all folds", f"{sum(fold.purged_rows for fold in result.folds):,}"),
+    ]
+    return Section("Labels and validation", tables=(pairs(rows),))
+
+
+def _trials(result: RunResult) -> Section:
+    sentences = (f"{result.trials.sentence}.", deflated_sentence(result))
+    return Section("Trials", sentences, tables=(pairs([*trial_rows(result.trials), *deflated_rows(result)]),))
+
+
+def _predictions(result: RunResult) -> Section:
+    compared = covered(result.compared_stretch)
+    sentence = (
+        f"Out of fold, on the same {result.comparison_rows:,} decisions ({number(result.comparison_effective, 0)} "
+        f"independent ones){f', {compared}' if compared else ''}. Intervals at {percent(result.confidence, 0)} from "
+        f"{result.interval_method}. Against the ensemble: log loss minus the ensemble's, paired; positive is worse."
+    )
+    rows = tuple(
+        (
+            row["name"],
+            row["role"],
+            *(cell_text(one) for one in row["cells"]),
+            f"{row['against']} {cell_text(row['difference'])}".strip(),
+        )
+        for row in predictor_rows(result)
+    )
+    headings = ("predictor", "role", *(HEADINGS[metric] for metric in METRICS), "against the ensemble")
+    return Section("Members and ensemble", (sentence,), tables=(Table(headings, rows),))
+
+
+def _calibration(result: RunResult) -> Section:
+    tables = tuple(
+        Table(
+            ("predicted", "observed", "independent decisions"),
+            tuple(
+                (number(float(said), 3), number(float(seen), 3), f"{count:,}")
+                for said, seen, count in zip(one.predicted, one.observed, one.count, strict=True)
+            ),
+        )
+        for one in result.reliability
+        if one.predictor == ENSEMBLE
+    )
+    sentence = "The ensemble's probability of label 1 against how often it happened, in bins of equal evidence."
+    return Section("Calibration", (sentence,) if tables else ("Not kept by this run.",), tables=tables)
+
+
+def _regimes(result: RunResult) -> Section:
+    if result.laboratory is None or not result.laboratory.regimes:
+        return Section("Regimes", ("This run was not examined by regime.",))
+    rows = tuple(
+        (
+            row["kind"],
+            row["name"],
+            row["decisions"],
+            cell_text(row["gain"]),
+            cell_text(row["auc"]),
+            row["days"],
+            cell_text(row["return"]),
+            cell_text(row["sharpe"]),
+        )
+        for row in regime_rows(result.laboratory)
+    )
+    headings = ("regime", "state", "decisions", "information gain", "AUC", "days", "net return", "annual Sharpe")
+    return Section("Regimes", tables=(Table(headings, rows),))
+
+
+def _trading(result: RunResult) -> Section:
+    assumed = [(name, value) for part in COSTS for name, value in flattened({part: result.config.get(part, {})})]
+    tables = [pairs(assumed)] if assumed else []
+    headings = ("", "net of all costs", "before costs")
+    sentences = []
+    for what, traded in (("Backtest, out of sample", result.backtest), ("On paper", _paper(result))):
+        if traded is not None:
+            sentences.append(f"{what}: {trading_facts(traded)}.")
+            tables.append(Table((what, *headings[1:]), tuple(performance_rows(traded))))
+    if result.backtest and result.backtest.references:
+        rows = tuple(
+            (one["name"], one["return"], one["sharpe"], one["drawdown"]) for one in reference_rows(result.backtest)
+        )
+        tables.append(Table(("bought and held, without costs", "total return", "annual Sharpe", "drawdown"), rows))
+    if result.laboratory and result.laboratory.sensitivities:
+        rows = tuple(
+            (row["costs"], row["latency"], cell_text(row["return"]), cell_text(row["sharpe"]))
+            for row in sensitivity_rows(result.laboratory.sensitivities)
+        )
+        tables.append(Table(("costs", "latency", "net return", "annual Sharpe"), rows))
+    return Section("Trading, costs and latencies", tuple(sentences) or ("Nothing was traded.",), tables=tuple(tables))
+
+
+def _paper(result: RunResult) -> Any:
+    return result.paper.backtest if result.paper else None
+
+
+def _certificate(result: RunResult) -> Section:
+    found = result.certificate
+    if not found:
+        return Section("Certificate", ("This run exported no graph, so there is no certificate.",))
+    reasons = f" ({'; '.join(found['reasons'])})" if found.get("reasons") else ""
+    sentence = (
+        "The exported graph against the libraries that trained it, in probability: "
+        f"{'passed' if found.get('passed') else 'NOT passed'}{reasons}."
+    )
+    rows = tuple((row["name"], row["bound"], *row["cells"]) for row in certificate_rows(found))
+    table = Table(("", "bound", *(f"largest error, {kind}" for kind in KINDS.values())), rows)
+    return Section("Certificate", (sentence,), tuple(decision_sentences(found)), (table,))
+
+
+def _audit(result: RunResult) -> Section:
+    said = audit_headline(result.audit) if result.audit else "This run was not audited."
+    return Section("Leakage audit", (said,))
+
+
+def _promotions(history: Sequence[AliasRecord]) -> tuple[Section, ...]:
+    if not history:
+        return ()
+    rows = tuple(
+        (
+            second(one.at),
+            f"{one.action} to @{one.alias}",
+            one.person,
+            listed(tuple(gate.gate for gate in one.verdicts if not gate.passed)) or "none",
+            one.override or "",
+        )
+        for one in history
+    )
+    return (Section("Promotions", tables=(Table(("when", "what", "who", "failed gates", "overruled because"), rows),)),)
+
+
+def _lineage(result: RunResult) -> Section:
+    rows = [("configuration", result.config_digest), ("features", result.features.digest)]
+    if result.bundle:
+        rows.append(("bundle", result.bundle.digest))
+    rows += [(f"data, {one.symbol}", one.fingerprint) for one in result.data]
+    if result.git_commit:
+        rows.append(("source, commit", result.git_commit))
+    if result.lineage:
+        rows += [("source, code", result.lineage.code), ("installed packages", result.lineage.environment)]
+        rows += [(f"parent, {name}", digest) for name, digest in result.lineage.parents.items()]
+    rows += [(name, version) for name, version in result.versions.items()]
+    return Section("Lineage", (f"Made by: {result.command}",), tables=(pairs(rows),))
