@@ -47,6 +47,7 @@ COMMANDS: dict[str, Row] = {
     "replay": Row(TRADING, "Replay a journal and check that it gives the same state."),
     "ui": Row(LOOK, "Open the MLflow and Prefect UIs on the local stores."),
     "report": Row(LOOK, "Write a finished run's HTML report again."),
+    "compare": Row(LOOK, "Compare finished runs: is one better, and where do they differ?"),
     "track": Row(LOOK, "Write a finished run to MLflow, if that failed when it ran."),
 }
 MODULES = "pipelines.commands"

@@ -79,11 +79,18 @@ def mean_interval(values: Floats, weight: Floats, blocks: TimeBlocks, level: flo
     values, weight
         Shape (rows,).
     """
+    return Interval(
+        float(np.average(values, weights=weight)), *percentiles(weighted_means(values, weight, blocks), level)
+    )
+
+
+def weighted_means(values: Floats, weight: Floats, blocks: TimeBlocks) -> Floats:
+    """The weighted mean of per-row values in each draw, shape (draws,); parameters as in `mean_interval`."""
     cells = blocks.counts.shape[1]
     numerator = np.bincount(blocks.cell, weights=values * weight, minlength=cells)
     denominator = np.bincount(blocks.cell, weights=weight, minlength=cells)
-    drawn = (blocks.counts @ numerator) / (blocks.counts @ denominator)
-    return Interval(float(np.average(values, weights=weight)), *percentiles(drawn, level))
+    found: Floats = (blocks.counts @ numerator) / (blocks.counts @ denominator)
+    return found
 
 
 def percentiles(drawn: Floats, level: float) -> tuple[float, float]:

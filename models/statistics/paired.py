@@ -1,7 +1,7 @@
-"""Two strategies on the same market, which rise and fall together: whether one is better.
+"""Two strategies or models on the same market, which rise and fall together: whether one is better.
 
-Both are resampled by the same blocks of time, so what they share cancels. For two *models* compare their losses row by
-row: `models.statistics.evaluation.loss_difference`, or `mean_difference` of minus the losses.
+Both are resampled by the same blocks of time, so what they share cancels. Strategies are compared by their returns per
+period, models by their losses row by row (`weighted_difference`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.statistics.bootstrap import Interval, percentiles
+from models.statistics.bootstrap import Interval, TimeBlocks, percentiles, weighted_means
 from models.statistics.long_run import usual_lags, weighted_sum
 from models.statistics.resampling import circular_indices, drawn_means
 from models.statistics.sharpe import influence_of_sharpe, sharpe_ratio, varies
@@ -60,6 +60,40 @@ def mean_difference(one: Floats, other: Floats, counts: Integers, level: float =
     _check(one, other, counts.shape[1])
     drawn = drawn_means((one - other)[:, None], counts)[:, 0]
     return _comparison(float((one - other).mean()), drawn, level)
+
+
+def weighted_difference(
+    one: Floats, other: Floats, weight: Floats, blocks: TimeBlocks, level: float = 0.95
+) -> Comparison:
+    """Compare weighted means of rows, of which several may be of one time, by blocks of time; a percentile interval.
+
+    Parameters
+    ----------
+    one, other, weight
+        Values (losses, say) and weights of the same rows, shape (rows,).
+    blocks
+        Of the same rows.
+    level
+        Of confidence.
+
+    Raises
+    ------
+    ModelError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> from models.statistics.bootstrap import time_blocks
+    >>> generator = np.random.default_rng(11)
+    >>> hard = generator.normal(size=500)
+    >>> found = weighted_difference(hard + 0.1, hard, np.ones(500), time_blocks(np.arange(500), 1, 5, 999, 3))
+    >>> round(found.difference.low, 6), found.p_value
+    (0.1, 0.001)
+    """
+    _check(one, other, len(blocks.cell))
+    difference = one - other
+    value = float(np.average(difference, weights=weight))
+    return _comparison(value, weighted_means(difference, weight, blocks), level)
 
 
 def sharpe_difference(one: Floats, other: Floats, counts: Integers, level: float = 0.95) -> Comparison:

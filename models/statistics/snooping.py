@@ -204,6 +204,23 @@ def stepdown(excess: Floats, counts: Integers, scale: Floats | None = None, size
     return Stepdown(mean, statistic, p_value, mean - reach * np.where(np.isinf(scale), 0.0, scale))
 
 
+def holm(p_values: Floats) -> Floats:
+    """Adjusted p-values of several tests, however they depend on each other (Holm 1979); shape (tests,).
+
+    Whoever rejects those of at most α rejects any true hypothesis with probability at most α.
+
+    Examples
+    --------
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(6).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    scaled = p_values[order] * np.arange(len(p_values), 0, -1)
+    found = np.empty(len(p_values))
+    found[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return found
+
+
 def _p_value(drawn: Floats, statistic: float) -> float:
     return float((1 + int((drawn >= statistic).sum())) / (1 + len(drawn)))
 

@@ -119,7 +119,7 @@ def card(
     from pipelines.gates import find_result
     from pipelines.report.card import card as card_of
     from pipelines.report.markdown import markdown
-    from pipelines.report.write import render_card, write_whole
+    from pipelines.report.write import render_document, write_whole
 
     place = open_workspace(workspace)
     store = _store(place)
@@ -133,7 +133,7 @@ def card(
     found = card_of(result, store.history(name))
     typer.echo(markdown(found))
     if html is not None:
-        write_whole(html, render_card(found).encode())
+        write_whole(html, render_document(found).encode())
 
 
 @app.command(epilog='Example: bot4 models promote spot-15m challenger --alias champion --override "paper trial"')

@@ -6,13 +6,13 @@ HTML; see `pipelines.report.markdown`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from market.time import format_time
 from models.bundle.store import AliasRecord
 from pipelines.audit.text import headline as audit_headline
+from pipelines.report.document import Document, Section, Table, cell_text, pairs
 from pipelines.report.laboratory import deflated_rows, regime_rows, sensitivity_rows, trial_rows
 from pipelines.report.limits import limits
 from pipelines.report.view import (
@@ -37,35 +37,7 @@ COSTS = ("exchange", "trading")
 """The sections of a configuration that say what trading costs and how it is done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Headings and rows of text."""
-
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading with sentences, points of a list, and tables below it."""
-
-    title: str
-    sentences: tuple[str, ...] = ()
-    points: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A whole card; ``headline`` is the verdict's, ``supported`` whether it claims an edge."""
-
-    title: str
-    headline: str
-    supported: bool
-    sections: tuple[Section, ...]
-
-
-def card(result: RunResult, history: Sequence[AliasRecord] = ()) -> Card:
+def card(result: RunResult, history: Sequence[AliasRecord] = ()) -> Document:
     """The card of the model that a run made.
 
     Parameters
@@ -92,30 +64,12 @@ def card(result: RunResult, history: Sequence[AliasRecord] = ()) -> Card:
         *_promotions(mine),
         _lineage(result),
     )
-    return Card(_title(result), said.headline, said.edge_supported, sections)
+    return Document("model card", _title(result), said.headline, said.edge_supported, sections)
 
 
 def _title(result: RunResult) -> str:
     version = result.bundle.version if result.bundle else None
     return result.name if version is None else f"{result.name}, version {version}"
-
-
-def pairs(rows: Iterable[tuple[str, str]]) -> Table:
-    """A table of names and values."""
-    return Table(("", ""), tuple((name, value) for name, value in rows))
-
-
-def cell_text(found: dict[str, Any] | None) -> str:
-    """A report's table cell on one line.
-
-    Examples
-    --------
-    >>> cell_text({"value": "0.5", "interval": "0.4 to 0.6"}), cell_text({"value": "7", "interval": ""})
-    ('0.5 (0.4 to 0.6)', '7')
-    """
-    if found is None:
-        return ""
-    return f"{found['value']} ({found['interval']})" if found["interval"] else str(found["value"])
 
 
 def _what(result: RunResult) -> Section:

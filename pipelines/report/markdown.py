@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipelines.report.card import Card, Section, Table
+from pipelines.report.document import Document, Section, Table
 
 
 def escaped(text: str) -> str:
@@ -19,12 +19,12 @@ def escaped(text: str) -> str:
     return re.sub(r"([|*`\\])", r"\\\1", " ".join(text.split())).replace("<", "&lt;")
 
 
-def markdown(found: Card) -> str:
+def markdown(found: Document) -> str:
     """The whole card."""
     return "\n".join([*_head(found), *(line for one in found.sections for line in _section(one))])
 
 
-def shortened(found: Card, longest: int, where: str) -> str:
+def shortened(found: Document, longest: int, where: str) -> str:
     """The card in at most ``longest`` characters: headline, then whole sections in their order while they fit.
 
     ``where`` says where the whole one is; it stands at the end.
@@ -37,7 +37,7 @@ def shortened(found: Card, longest: int, where: str) -> str:
     return f"{text}\n{where}"
 
 
-def _head(found: Card) -> list[str]:
+def _head(found: Document) -> list[str]:
     return [f"**{escaped(found.headline)}**", "", f"# {escaped(found.title)}", ""]
 
 

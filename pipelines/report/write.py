@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from models.bundle.store import AliasRecord
-from pipelines.report.card import CARD_FILE, CARD_PAGE, Card, card
+from pipelines.report.card import CARD_FILE, CARD_PAGE, card
+from pipelines.report.document import Document
 from pipelines.report.markdown import markdown
-from pipelines.report.view import STYLE, view
+from pipelines.report.view import STYLE, image, view
 from pipelines.results import RunResult
 
 
@@ -51,7 +52,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["whole"], found.filters["stacked"] = whole, stacked
+    found.filters |= {"whole": whole, "stacked": stacked, "image": image}
     return found
 
 
@@ -74,14 +75,13 @@ def write_report(result: RunResult, path: Path) -> Path:
     return write_whole(path, render(result).encode())
 
 
-def render_card(found: Card) -> str:
-    """A card's HTML."""
-    page = environment().get_template("card.html")
-    return page.render(card=found, style=STYLE.read_text(encoding="utf-8"))
+def render_document(found: Document) -> str:
+    """A page's HTML."""
+    return environment().get_template("document.html").render(page=found, style=STYLE.read_text(encoding="utf-8"))
 
 
 def write_card(result: RunResult, folder: Path, history: Sequence[AliasRecord] = ()) -> tuple[Path, Path]:
     """Write the card of a run's model into ``folder``, as Markdown and HTML; returns both paths."""
     found = card(result, history)
     text = write_whole(folder / CARD_FILE, markdown(found).encode())
-    return text, write_whole(folder / CARD_PAGE, render_card(found).encode())
+    return text, write_whole(folder / CARD_PAGE, render_document(found).encode())

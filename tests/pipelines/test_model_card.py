@@ -12,7 +12,7 @@ from models.bundle.store import AliasRecord, Verdict
 from pipelines.report.card import card
 from pipelines.report.limits import limits
 from pipelines.report.markdown import markdown, shortened
-from pipelines.report.write import render_card, write_card
+from pipelines.report.write import render_document, write_card
 from pipelines.results import METRICS, Estimate
 from pipelines.verdict import verdict
 from tests.pipelines.factory import make_result
@@ -41,13 +41,13 @@ def test_the_first_line_is_the_verdict(edge, drift):
 
 
 def test_a_weak_models_page_begins_with_it(result):
-    page = Page(render_card(card(result)))
-    words = re.sub(r"\s+", " ", page.text)
-    assert words.index("No edge is supported by these statistics.") < words.index("Limits")
-    assert page.links == []
-    strong = render_card(card(make_result(edge=0.4, drift=4e-4)))
+    html = render_document(card(result))
+    page = Page(html)
+    assert html.index("No edge is supported by these statistics.") < html.index("<h2")
+    assert {link.removeprefix("#") for link in page.links} == set(page.identifiers)
+    strong = render_document(card(make_result(edge=0.4, drift=4e-4)))
     assert 'class="verdict supported"' in strong
-    assert 'class="verdict supported"' not in render_card(card(result))
+    assert 'class="verdict supported"' not in render_document(card(result))
 
 
 def test_every_table_is_rectangular_and_there_is_no_html(text):
@@ -63,7 +63,7 @@ def test_every_table_is_rectangular_and_there_is_no_html(text):
 def test_markup_in_names_is_not_obeyed(result):
     nasty = replace(result, command="bot4 train <b>*x*|y</b>")
     assert r"bot4 train &lt;b>\*x\*\|y&lt;/b>" in markdown(card(nasty))
-    Page(render_card(card(nasty)))
+    Page(render_document(card(nasty)))
 
 
 def changes(result):
@@ -120,8 +120,8 @@ def test_whatever_changes_in_the_result_changes_on_the_card(result, text):
     assert len(seen) > 200
     unchanged = [name for name, changed in seen if markdown(card(changed)) == text]
     assert unchanged == []
-    page = render_card(card(result))
-    assert all(render_card(card(changed)) != page for _, changed in seen[::10])
+    page = render_document(card(result))
+    assert all(render_document(card(changed)) != page for _, changed in seen[::10])
 
 
 def test_limits_follow_from_what_there_is_and_what_is_missing(result):
@@ -183,7 +183,7 @@ def test_a_bare_result_still_has_a_card(result):
     words = markdown(card(bare))
     assert "Nothing was traded." in words
     assert "# artificial\n" in words
-    Page(render_card(card(bare)))
+    Page(render_document(card(bare)))
 
 
 def test_both_files_are_written_the_same_every_time(tmp_path, result, text):
