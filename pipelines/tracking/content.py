@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from market.time import format_time
-from pipelines.results import Backtest, Fold, LearningCurve, Performance, RunResult, is_known
+from pipelines.results import Backtest, Estimate, Fold, LearningCurve, Number, Performance, RunResult, is_known
 from pipelines.verdict import verdict
 
 Metrics = dict[str, float]
@@ -64,6 +64,19 @@ def known(metrics: Mapping[str, float | int | None]) -> Metrics:
     return {name: float(value) for name, value in metrics.items() if value is not None and is_known(value)}
 
 
+def estimated(name: str, found: Estimate) -> dict[str, Number]:
+    """A value with its interval, as ``name``, ``name_low`` and ``name_high``.
+
+    MLflow's pages make a section of charts of everything before a name's last ``/``: these three share one.
+
+    Examples
+    --------
+    >>> estimated("oof/lstm/auc", Estimate(0.5, 0.4, 0.6))
+    {'oof/lstm/auc': 0.5, 'oof/lstm/auc_low': 0.4, 'oof/lstm/auc_high': 0.6}
+    """
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
 def fold_scores(fold: Fold, prefix: str) -> Metrics:
     """``<prefix>/<predictor>/<metric>`` of one fold's test stretch."""
     return known(
@@ -113,15 +126,14 @@ def curve_name(curve: LearningCurve) -> str:
 
 
 def comparison_metrics(result: RunResult) -> Metrics:
-    """``oof/<predictor>/<metric>`` over the common rows of all folds, with ``/low`` and ``/high`` beside each."""
-    found: dict[str, float | None] = {}
+    """``oof/<predictor>/<metric>`` over the common rows of all folds, each with its interval."""
+    found: dict[str, Number] = {}
     for predictor in result.predictors:
         for metric, estimate in predictor.scores.items():
-            name = metric_name("oof", predictor.name, metric)
-            found |= {name: estimate.value, f"{name}/low": estimate.low, f"{name}/high": estimate.high}
+            found |= estimated(metric_name("oof", predictor.name, metric), estimate)
     for pair in result.differences:
-        name = metric_name("oof", pair.other, pair.metric, "minus_ensemble")
-        found |= {name: pair.difference.value, f"{name}/low": pair.difference.low, f"{name}/high": pair.difference.high}
+        name = metric_name("oof", pair.other, f"{pair.metric}_minus_ensemble")
+        found |= estimated(name, pair.difference)
     return known(found)
 
 
@@ -136,11 +148,11 @@ def trading_metrics(prefix: str, backtest: Backtest) -> Metrics:
     )
 
 
-def _performance(one: Performance) -> dict[str, float | int | None]:
-    found: dict[str, float | int | None] = {name: getattr(one, name) for name in PERFORMANCE}
-    found |= {"sharpe": one.sharpe.value, "sharpe_annual": one.sharpe_annual.value}
+def _performance(one: Performance) -> dict[str, Number]:
+    found: dict[str, Number] = {name: getattr(one, name) for name in PERFORMANCE}
+    found["sharpe"] = one.sharpe.value
     for name, estimate in (*one.estimates.items(), ("sharpe_annual", one.sharpe_annual)):
-        found |= {f"{name}/low": estimate.low, f"{name}/high": estimate.high}
+        found |= estimated(name, estimate)
     return found
 
 
@@ -160,7 +172,7 @@ def run_metrics(result: RunResult) -> Metrics:
         "samples/base_rate": result.samples.base_rate,
         "oof/rows": result.comparison_rows,
         "oof/effective": result.comparison_effective,
-        "seconds": result.seconds,
+        "seconds/all": result.seconds,
     }
     return found | known(summary) | {f"seconds/{metric_name(one.name)}": one.seconds for one in result.stages}
 
@@ -169,6 +181,10 @@ def tags(result: RunResult) -> dict[str, str]:
     """What identifies the run and its lineage."""
     found = {
         "bot4.run_id": result.run_id,
+        "bot4.kind": "training",
+        "bot4.members": ", ".join(one.name for one in result.predictors if one.role == "member"),
+        "bot4.instruments": ", ".join(one.symbol for one in result.data),
+        "bot4.bars": ", ".join(dict.fromkeys(f"{one.venue} {one.interval}" for one in result.data)),
         "bot4.config_digest": result.config_digest,
         "bot4.feature_digest": result.features.digest,
         "mlflow.source.name": result.command,

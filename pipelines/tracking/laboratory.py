@@ -9,7 +9,7 @@ from pipelines.needed import needed
 from pipelines.report.needed import needed_rows
 from pipelines.results import Estimate, Number, RunResult
 from pipelines.stages.judgement import PREDICTORS
-from pipelines.tracking.content import Metrics, Table, known, metric_name, table
+from pipelines.tracking.content import Metrics, Table, estimated, known, metric_name, table
 from pipelines.verdict import path_sharpes, verdict
 
 TRIALS = "trials"
@@ -17,11 +17,6 @@ RETURN = ("total_return", "return_low", "return_high")
 SHARPE = ("sharpe_annual", "low", "high")
 GAIN = ("information_gain", "gain_low", "gain_high")
 """Columns of an estimate: its value and its interval."""
-
-
-def estimated(name: str, found: Estimate) -> dict[str, Number]:
-    """A value with its interval, as ``name``, ``name/low`` and ``name/high``."""
-    return {name: found.value, f"{name}/low": found.low, f"{name}/high": found.high}
 
 
 def with_bounds(found: Estimate) -> tuple[Number, Number, Number]:
@@ -66,10 +61,9 @@ def laboratory_metrics(result: RunResult) -> Metrics:
             metric_name("lab", f"singled_out_{test.benchmark}"): float(len(test.superior)),
         }
     for strategy in found.strategies:
-        values |= estimated(
-            metric_name("lab", "strategy", strategy.name, "total_return"), strategy.total_return_estimate
-        )
-        values |= estimated(metric_name("lab", "strategy", strategy.name, "sharpe_annual"), strategy.sharpe)
+        name = metric_name("lab", "strategy", strategy.name)
+        values |= estimated(f"{name}/total_return", strategy.total_return_estimate)
+        values |= estimated(f"{name}/sharpe_annual", strategy.sharpe)
     return known(values | path_values(found) | needed_values(result))
 
 

@@ -41,8 +41,21 @@ from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables,
 from pipelines.tracking.registry import Registry
 from pipelines.workspace import Workspace
 
-MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
-"""Tells MLflow's UI to show its model-training pages for the experiment."""
+ABOUT = """A run is a training; the runs nested in it are its folds.
+
+| metrics | |
+| --- | --- |
+| `oof/<predictor>/…` | out of fold, on the decisions that all of them share; `_low` and `_high`: 95 % interval |
+| `by_fold/<predictor>/…` | the same fold by fold, a step each |
+| `backtest/net/…`, `paper/net/…` | out of sample and on paper, after costs |
+| `lab/…`, `trials/…` | what is left when every trial is counted |
+| `features/…`, `audit/…` | the data and features; the leakage audit |
+
+Sets of runs are told apart by the tags `bot4.members`, `bot4.instruments`, `bot4.bars` and `bot4.profit_supported`.
+Whether one is better than another is what `bot4 compare` tests: two values side by side do not say it.
+"""
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": ABOUT}
+"""Tells MLflow's UI to show its model-training pages for the experiment, and people what they see there."""
 LONGEST_VALUE = 6000
 METRICS_AT_ONCE = 1000
 PARAMETERS_AT_ONCE = 100
@@ -95,7 +108,7 @@ class Tracker:
         if found is None:
             location = artefacts.as_uri() if artefacts is not None else None
             try:
-                return str(self.client.create_experiment(name, artifact_location=location, tags=MODEL_TRAINING))
+                return str(self.client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
             except MlflowException:
                 # Another process was faster.
                 found = self.client.get_experiment_by_name(name)
@@ -214,7 +227,9 @@ class TrackedRun:
         Nobody but a fold's own run calls its scores ``oof/…``: MLflow shows a metric's last step, and where the last
         fold's value is undefined that would be another fold's.
         """
-        nested = self.tracker.start(f"fold {fold.number}", {"bot4.fold": str(fold.number)}, parent=self.run_id)
+        nested = self.tracker.start(
+            f"fold {fold.number}", {"bot4.fold": str(fold.number), "bot4.kind": "fold"}, parent=self.run_id
+        )
         nested.parameters(fold_parameters(fold, config))
         nested.metrics(fold_metrics(fold))
         self._client.set_terminated(nested.run_id)

@@ -108,5 +108,5 @@ def test_the_intervals_stand_beside_the_numbers_in_report_terminal_and_mlflow():
         assert low < high
         signed = name == "total_return"
         assert rows[row].endswith(f"[{percent(low, digits, signed)}, {percent(high, digits, signed)}]")
-        found = [metrics[f"backtest/net/{name}{which}"] for which in ("", "/low", "/high")]
+        found = [metrics[f"backtest/net/{name}{which}"] for which in ("", "_low", "_high")]
         assert found == [getattr(net, name), low, high]

@@ -142,7 +142,7 @@ def test_comparisons_have_intervals(seen, tracked):
         for metric in METRICS:
             estimate = tracked[1].predictor(name).scores[metric]
             key = f"oof/{name.replace(' ', '_')}/{metric}"
-            assert (metrics[key], metrics[f"{key}/low"], metrics[f"{key}/high"]) == (
+            assert (metrics[key], metrics[f"{key}_low"], metrics[f"{key}_high"]) == (
                 estimate.value,
                 estimate.low,
                 estimate.high,
@@ -207,10 +207,10 @@ def test_the_laboratory_is_there_by_name(seen, tracked):
         "lab/spa_cash": lab.snooping[0].spa,
         "lab/spa_buy_and_hold": lab.snooping[1].spa,
         "lab/reality_check_linear": lab.snooping[2].reality_check,
-        "lab/strategy/xgboost/sharpe_annual/low": lab.strategies[2].sharpe.low,
-        "lab/strategy/xgboost/total_return/high": lab.strategies[2].total_return_estimate.high,
+        "lab/strategy/xgboost/sharpe_annual_low": lab.strategies[2].sharpe.low,
+        "lab/strategy/xgboost/total_return_high": lab.strategies[2].total_return_estimate.high,
         "lab/needed/strategy_risk": needed(result).risk.value,
-        "lab/needed/capacity/high": needed(result).capacity.high,
+        "lab/needed/capacity_high": needed(result).capacity.high,
     }
     assert {name: metrics[name] for name in expected} == pytest.approx(expected)
     assert expected["lab/pbo"] != expected["lab/pbo_trials"]
@@ -264,6 +264,32 @@ def test_a_broken_ledger_and_a_run_without_laboratory_are_tracked_as_such():
     assert laboratory_tables(bare) == {}
     assert laboratory_tags(bare)["bot4.ledger"] == "NOT WHOLE: row 2 was changed"
     assert trial_metrics(bare)["trials/ledger_verified"] == 0
+
+
+def test_what_the_pages_draw_is_in_forms_that_they_draw(client, seen, tracked):
+    tracker, _, run = tracked
+    sections = {name.rpartition("/")[0] for name in seen.data.metrics}
+    assert not sections & set(seen.data.metrics), (
+        "no metric is the section of another: every section is a row of charts"
+    )
+    assert len(sections) < 45
+    for figure in client.list_artifacts(run.run_id, "figures"):
+        assert Path(client.download_artifacts(run.run_id, figure.path)).read_bytes().startswith(b"\x89PNG"), figure.path
+    for one in client.list_artifacts(run.run_id, "tables"):
+        table = json.loads(Path(client.download_artifacts(run.run_id, one.path)).read_text())
+        assert table["data"], one.path
+        assert {len(row) for row in table["data"]} == {len(table["columns"])}
+    about = client.get_experiment(tracker.experiment_id).tags
+    assert "`oof/<predictor>/…`" in about["mlflow.note.content"]
+
+
+def test_runs_are_grouped_by_what_they_are(seen, nested, tracked):
+    _, result, _ = tracked
+    assert seen.data.tags["bot4.kind"] == "training"
+    assert {one.data.tags["bot4.kind"] for one in nested} == {"fold"}
+    assert seen.data.tags["bot4.members"] == "lstm, lightgbm, xgboost"
+    assert seen.data.tags["bot4.instruments"] == ", ".join(one.symbol for one in result.data)
+    assert seen.data.tags["bot4.bars"] == "fake 30m"
 
 
 def test_the_bundle_is_the_runs_model_and_a_registered_version(client, tracked, seen, bundle):
