@@ -13,6 +13,7 @@ from market.time import format_time
 from models.bundle.store import AliasRecord
 from pipelines.audit.text import headline as audit_headline
 from pipelines.report.document import Document, Section, Table, cell_text, pairs
+from pipelines.report.ensembles import NAMES
 from pipelines.report.laboratory import deflated_rows, regime_rows, sensitivity_rows, trial_rows
 from pipelines.report.limits import limits
 from pipelines.report.view import (
@@ -78,13 +79,19 @@ def _what(result: RunResult) -> Section:
     rows = [
         ("Predicts", f"the direction in which a trade on {listed(tuple(one.symbol for one in result.data))} ends"),
         ("Members", listed(members) if members else UNKNOWN),
-        ("Combined by", "a stacker over the members’ log odds, calibrated" if result.weights else UNKNOWN),
+        ("Combined by", _combined(result)),
         ("Weights", ", ".join(f"{name} {number(value, 3, signed=True)}" for name, value in result.weights.items())),
         ("Trained through", format_time(last)),
         ("Made", f"{second(result.created)} by run {result.run_id}"),
         ("Aliases", ", ".join(f"@{alias}" for alias in result.bundle.aliases) if result.bundle else UNKNOWN),
     ]
     return Section("What it is", tables=(pairs((name, value or UNKNOWN) for name, value in rows),))
+
+
+def _combined(result: RunResult) -> str:
+    found = result.config.get("ensemble", {})
+    pool, calibration = (NAMES.get(found.get(key, "")) for key in ("method", "calibration"))
+    return f"{pool}; calibrated by: {calibration}" if result.weights and pool and calibration else UNKNOWN
 
 
 def _data(result: RunResult) -> Section:
