@@ -34,11 +34,29 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What one gate said."""
+    """What one gate said: ``reason`` is what was measured, ``needed`` what would have passed.
+
+    ``judged``: whether there was enough evidence to judge; what could not be judged has not been passed.
+    """
 
     gate: str
     passed: bool
     reason: str = ""
+    needed: str = ""
+    judged: bool = True
+
+    @property
+    def word(self) -> str:
+        """The verdict in words.
+
+        Examples
+        --------
+        >>> Verdict("drift", True).word, Verdict("drift", False).word, Verdict("drift", False, judged=False).word
+        ('passed', 'FAILED', 'not enough evidence')
+        """
+        if self.passed:
+            return "passed"
+        return "FAILED" if self.judged else "not enough evidence"
 
 
 class VersionRecord(msgspec.Struct, frozen=True):
@@ -118,13 +136,21 @@ class ModelStore:
         verdicts: Sequence[Verdict],
         person: str,
         override: str | None = None,
+        since: int | None = None,
     ) -> AliasRecord:
         """Point an alias at a version.
+
+        Parameters
+        ----------
+        since
+            The change of this alias that the verdicts compared with, 0 for none (`ModelStore.change`); by default they
+            compared with nothing.
 
         Raises
         ------
         StoreError
-            If a gate did not pass, or there is no verdict at all, and no override gives a reason.
+            If a gate did not pass, or there is no verdict at all, and no override gives a reason; or the alias moved
+            after ``since``, so that the verdicts are about another one.
         """
         _check_name("alias", alias)
         failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
@@ -137,6 +163,7 @@ class ModelStore:
             digest = self._version(name, version).digest
             self._bundle(digest)
             current = self._healed(name, alias)
+            _check_unmoved(name, alias, current, since)
             change = AliasRecord(
                 name=name,
                 alias=alias,
@@ -214,6 +241,11 @@ class ModelStore:
         files = sorted((self.root / "aliases" / name).glob("[!.]*.json"))
         return {path.stem: _decode(path.read_bytes(), AliasRecord, path) for path in files}
 
+    def change(self, name: str, alias: str) -> int:
+        """The number of an alias's last change, 0 if there is no such alias."""
+        record = self.aliases(name).get(alias)
+        return 0 if record is None else record.change
+
     def history(self, name: str) -> tuple[AliasRecord, ...]:
         """Every change of a model's aliases, oldest first."""
         _check_name("model", name)
@@ -277,6 +309,15 @@ class ModelStore:
 def _check_name(what: str, name: str) -> None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", name):
         raise StoreError(f"{what} {name!r} must start with a letter and have only letters, digits, '.', '_' and '-'")
+
+
+def _check_unmoved(name: str, alias: str, current: AliasRecord | None, since: int | None) -> None:
+    if since is not None and since != (current.change if current else 0):
+        now = f"version {current.version} by {current.person}" if current else "nothing"
+        raise StoreError(
+            f"alias {alias!r} of {name!r} moved to {now} while the gates ran: their verdicts compare with what it was "
+            "before; promote again"
+        )
 
 
 def _append(path: Path, record: msgspec.Struct) -> None:

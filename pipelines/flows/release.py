@@ -26,14 +26,18 @@ CHALLENGER = "challenger"
 
 @task(name="registration", task_run_name="registration", cache_policy=NO_CACHE, **RETRIES)
 def register(result: RunResult, bundle: Path, workspace: Workspace) -> RunResult:
-    """Put the bundle into the model store and, if its gates pass, point ``@challenger`` at it; save the result."""
+    """Put the bundle into the model store and, if its gates pass, point ``@challenger`` at it; save the result.
+
+    A second try finds what the first one did, and changes nothing.
+    """
     store = ModelStore(workspace.store)
     version = store.put(bundle, result.name)
     stored = store.resolve(result.name, version)
-    found = verdicts(stored, CHALLENGER, result)
-    record = store.promote(result.name, version, CHALLENGER, found, getpass.getuser())
-    info = BundleInfo(result.name, version, record.digest, str(stored.folder), (CHALLENGER,))
-    get_run_logger().info("%s version %d is @%s: bundle %s", result.name, version, CHALLENGER, record.digest[:12])
+    known = store.aliases(result.name).get(CHALLENGER)
+    if known is None or known.digest != stored.digest:
+        store.promote(result.name, version, CHALLENGER, verdicts(stored, CHALLENGER, None), getpass.getuser())
+    info = BundleInfo(result.name, version, stored.digest, str(stored.folder), (CHALLENGER,))
+    get_run_logger().info("%s version %d is @%s: bundle %s", result.name, version, CHALLENGER, stored.digest[:12])
     registered = msgspec.structs.replace(result, bundle=info)
     registered.save(workspace.runs / result.run_id)
     return registered
