@@ -8,7 +8,8 @@
     aliases/<name>/<alias>.json       the alias as it stands: this file alone decides; replaced in one step
 
 One lock serialises writers; readers need none. What a crash leaves behind is completed by the next writer: a torn last
-line is cut off, and a change of an alias that did not reach the history is appended to it.
+line is cut off, half-written files are removed, and a change of an alias that did not reach the history is appended
+to it.
 """
 
 from __future__ import annotations
@@ -119,7 +120,6 @@ class ModelStore:
             reasons = "; ".join(map(str, certificate.get("reasons", ()))) or "it has none"
             raise StoreError(f"{folder}: the certificate did not pass ({reasons}); only a certified bundle is stored")
         with self._lock():
-            self._sweep()
             self._keep(bundle)
             for known in self.versions(name):
                 if known.digest == bundle.digest:
@@ -303,6 +303,7 @@ class ModelStore:
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            self._sweep()
             yield
 
 
