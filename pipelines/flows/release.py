@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from itertools import chain, count
 from pathlib import Path
 
 import msgspec
@@ -48,15 +49,22 @@ def trade_on_paper(result: RunResult, config: RunConfig, workspace: Workspace) -
     """Trade the untouched stretch in a live process; the result with it, saved, and the live configuration's file.
 
     It is not tried again: it computes what it computed, and a second session would go on from the first one's journal.
+    A run that goes on after it was killed here trades under another name; the other process may be trading still.
     """
     version = finished.bundle_of(result).version or 0
-    live = serve_config(config, result.run_id, version)
+    live = serve_config(config, free_name(workspace.journals, result.run_id), version)
     folder = workspace.runs / result.run_id
     path = write_live(live, folder)
     bundle = ModelStore(workspace.store).resolve(result.name, version)
     traded = msgspec.structs.replace(result, paper=paper_run(bundle, live, path, workspace))
     traded.save(folder)
     return traded, path
+
+
+def free_name(journals: Path, run_id: str) -> str:
+    """The run's name, or the first one with a number behind it that no journal has."""
+    names = chain([run_id], (f"{run_id}-{number}" for number in count(2)))
+    return next(name for name in names if not (journals / name).exists())
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, **RETRIES)

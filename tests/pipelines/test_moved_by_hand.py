@@ -5,8 +5,10 @@ import subprocess
 from contextlib import closing
 
 import pytest
+from typer.testing import CliRunner
 
 from models.bundle.store import ModelStore, Verdict
+from pipelines.cli import app
 from pipelines.tracking.by_hand import Shown, moved_by_hand, moved_by_hand_elsewhere, shown_aliases
 from pipelines.tracking.mirror import mirror
 from pipelines.tracking.registry import Registry
@@ -16,6 +18,7 @@ from tests.pipelines.conftest import bot4
 from tests.pipelines.promoted import fill
 
 pytestmark = pytest.mark.xdist_group("mlflow")
+RUNNER = CliRunner()
 PASSED = (Verdict("certificate", True),)
 SERVE = """
 name = "paper"
@@ -91,7 +94,7 @@ def test_an_alias_that_only_mlflow_has_is_told(place):
 def test_list_promote_rollback_and_serve_tell_it_and_serve_obeys_the_store(moved, tmp_path):
     told = "tiny @champion at its version 2"
     for command in (("list",), ("promote", "tiny", "2"), ("rollback", "tiny")):
-        done = bot4("models", *command, "--workspace", moved.root)
+        done = RUNNER.invoke(app, ["models", *command, "--workspace", str(moved.root)], prog_name="bot4")
         assert told in done.stderr, done.stdout
     (tmp_path / "serve.toml").write_text(SERVE)
     done = bot4("serve", tmp_path / "serve.toml", "--workspace", moved.root)
