@@ -6,7 +6,6 @@ Distinct rows matter: the branch predictor memorises a row that is repeated, and
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import lightgbm
 import numpy as np
@@ -15,6 +14,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from benchmarks.harness import Result, compare
+from models.bundle.combination import Platt, Pool
 from models.bundle.runner import GraphRunner
 from models.certificate import combine
 from models.graph.compose import compose
@@ -82,8 +82,7 @@ def run() -> list[Result]:
     convolutions = TcnNetwork(scaler, HIDDEN, LAYERS, 3, 0.0, 0.5).eval()
     for one in (network, convolutions):
         torch.nn.init.normal_(one.head.weight, std=0.1)
-    stacker = SimpleNamespace(weights=np.array([0.2, 0.2, 0.2, 0.2, 0.2]), intercept=0.0, clip=1e-4)
-    platt = SimpleNamespace(slope=1.1, intercept=0.01, clip=1e-3)
+    stacker, platt = Pool((0.2,) * 5, 0.0, 1e-4), Platt(1.1, 0.01, 1e-3)
 
     natives: dict[str, Step] = {
         "linear": lambda row: float(1.0 / (1.0 + np.exp(-(np.clip(row, -5.0, 5.0) @ coefficients)))),

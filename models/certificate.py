@@ -18,9 +18,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from models.bundle.combination import Calibration, Pool
 from models.bundle.runner import GraphRunner
+from models.ensemble.calibration import calibrate
+from models.ensemble.logits import logistic, logit
+from models.ensemble.pools import pool_logit
 from models.evidence import REAL, THRESHOLD, Evidence
-from models.graph.compose import PlattScaling, StackerWeights
 from models.members import MEMBERS
 
 
@@ -96,8 +99,8 @@ class Comparison:
 def certify(
     model: bytes,
     evidence: Sequence[Evidence],
-    stacker: StackerWeights | None = None,
-    calibration: PlattScaling | None = None,
+    pool: Pool | None = None,
+    calibration: Calibration | None = None,
     requirements: Requirements | None = None,
 ) -> Certificate:
     """Compare a graph with its native members.
@@ -108,7 +111,7 @@ def certify(
         The composed graph.
     evidence
         From `models.evidence.gather`, or stored when the members were fitted.
-    stacker, calibration
+    pool, calibration
         What the graph was composed with.
     requirements
         What must be shown; the defaults where None.
@@ -120,7 +123,7 @@ def certify(
     """
     needs = requirements or Requirements()
     runner = GraphRunner(model)
-    compared, whole = _compare(runner, evidence, stacker, calibration)
+    compared, whole = _compare(runner, evidence, pool, calibration)
     members = {name: _finding(compared[name], _bound(name, needs)) for name in runner.members}
     ensemble = _finding(whole, needs.tolerance)
     decisions = tuple(_decision(whole, threshold, needs.tolerance) for threshold in needs.decisions)
@@ -136,37 +139,20 @@ def certify(
     return Certificate(not reasons, reasons, members, ensemble, decisions, needs.tolerance)
 
 
-def combine(
-    members: NDArray[np.float64], stacker: StackerWeights | None, calibration: PlattScaling | None
-) -> NDArray[np.float64]:
-    """The ensemble's probability of members (n, m), shape (n,): what `models.graph.compose` writes, in NumPy."""
-    if stacker is None:
-        probability: NDArray[np.float64] = members.mean(axis=1)
-        if calibration is None:
-            return probability
-        logit = _logit(probability, calibration.clip)
-    else:
-        logit = _logit(members, stacker.clip) @ np.asarray(stacker.weights, np.float64) + stacker.intercept
-    if calibration is None:
-        return _logistic(logit)
-    scaled = _logistic(calibration.slope * logit + calibration.intercept)
-    return np.clip(scaled, calibration.clip, 1.0 - calibration.clip)
-
-
-def _logit(probability: NDArray[np.float64], clip: float) -> NDArray[np.float64]:
-    inside: NDArray[np.float64] = np.clip(probability, clip, 1.0 - clip)
-    return np.log(inside) - np.log1p(-inside)
-
-
-def _logistic(logit: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1.0 / (1.0 + np.exp(-logit))
+def combine(members: NDArray[np.float64], pool: Pool | None, calibration: Calibration | None) -> NDArray[np.float64]:
+    """The ensemble's probability of members (n, m), shape (n,): what `models.graph.ensemble` writes, in NumPy."""
+    if pool is None:
+        mean: NDArray[np.float64] = members.mean(axis=1)
+        return mean if calibration is None else calibrate(calibration, logit(mean, calibration.clip))
+    combined = pool_logit(pool, members)
+    return logistic(combined) if calibration is None else calibrate(calibration, combined)
 
 
 def _compare(
     runner: GraphRunner,
     evidence: Iterable[Evidence],
-    stacker: StackerWeights | None,
-    calibration: PlattScaling | None,
+    pool: Pool | None,
+    calibration: Calibration | None,
 ) -> tuple[dict[str, list[Comparison]], list[Comparison]]:
     """Comparisons by member, and of the ensemble."""
     members: dict[str, list[Comparison]] = {name: [] for name in runner.members}
@@ -182,7 +168,7 @@ def _compare(
                 members[name].append(Comparison(piece.kind, piece.native[name], graph[:, number]))
         if len(piece.native) == len(runner.members):
             native = np.column_stack([piece.native[name] for name in runner.members])
-            whole.append(Comparison(piece.kind, combine(native, stacker, calibration), ensemble))
+            whole.append(Comparison(piece.kind, combine(native, pool, calibration), ensemble))
     return members, whole
 
 

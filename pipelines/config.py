@@ -12,6 +12,7 @@ import msgspec
 from market.bar_builders.names import is_spec_name, parse_spec
 from market.time import parse_interval, parse_time
 from market.universe import ALWAYS, Listing, Universe
+from models.ensemble.config import EnsembleConfig
 from models.labels import LabelConfig
 from models.members import MEMBERS
 from pipelines.config_check import check
@@ -125,14 +126,6 @@ class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"folds is {self.folds}; at least 6 are needed so that stacker and calibration leave 4")
         if not 0.02 <= self.tail <= 0.5:
             raise ValueError(f"tail is {self.tail}; it must lie between 0.02 and 0.5")
-
-
-class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the members are combined: ridge of stacker and calibration, clipping, rows the LSTM is burnt in."""
-
-    ridge: float = 1.0
-    clip: float = 1e-4
-    burn_in: int = 64
 
 
 class LaboratoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

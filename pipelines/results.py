@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipelines.arrays_json import read_document, write_document
 from pipelines.audit.findings import Audit
 from pipelines.bets import Bets
+from pipelines.ensembles import EnsembleStudy
 from pipelines.estimate import Estimate as Estimate
 from pipelines.estimate import Number as Number
 from pipelines.estimate import WithTotalReturn
@@ -344,6 +345,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     importances: tuple[Importance, ...] = ()
     importance_study: ImportanceStudy | None = None
     feature_study: FeatureStudy | None = None
+    ensemble_study: EnsembleStudy | None = None
     weights: dict[str, float] = {}
     backtest: Backtest | None = None
     paper: PaperRun | None = None

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from market.time import DAY, format_interval
+from models.bundle.combination import Calibration, Conformal, Pool
 from models.bundle.errors import DamagedBundle, IncompatibleBundle
 
 FORMAT = 1
@@ -51,22 +52,6 @@ class MemberInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     state: tuple[StateTensor, ...] = ()
-
-
-class StackerWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``logit = weights · logit(clip(p, clip, 1 - clip)) + intercept``."""
-
-    weights: tuple[float, ...]
-    intercept: float
-    clip: float
-
-
-class PlattScaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``p = clip(logistic(slope · logit + intercept), clip, 1 - clip)``."""
-
-    slope: float
-    intercept: float
-    clip: float
 
 
 class Payoff(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -151,8 +136,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     burn_in: int
     training: Training
     certificate: dict[str, Any]
-    stacker: StackerWeights | None = None
-    calibration: PlattScaling | None = None
+    pool: Pool | None = None
+    calibration: Calibration | None = None
+    conformal: Conformal | None = None
     statistics: dict[str, Any] = {}
     snapshots: dict[str, Snapshot] = {}
     files: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""All members, the stacker and the calibration as one graph: one ``run`` per bar.
+"""All members, the pool and the calibration as one graph: one ``run`` per bar.
 
 Inputs ``features`` float64 (1, f), shared by every member, and each member's recurrent state as ``<member>.<state>``.
 Outputs ``members`` float64 (m,), ``probability`` float64 (1,), and ``next_<member>.<state>``. The same parts give
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
-import numpy as np
 import onnx
-from numpy.typing import ArrayLike, NDArray
 from onnx import helper
 
+from models.bundle.combination import Calibration, Pool
+from models.graph.ensemble import add_ensemble
 from models.graph.errors import GraphError
 from models.graph.operators import IR_VERSION, ML_DOMAIN, ML_OPSET, OPSET, GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart
@@ -24,40 +23,8 @@ MEMBERS = "members"
 """Output of the members' probabilities; and the key of their names, comma-separated, in the model's metadata."""
 
 
-class StackerWeights(Protocol):
-    """Combines members: ``logit = weights · logit(clip(p, clip, 1 - clip)) + intercept``."""
-
-    @property
-    def weights(self) -> ArrayLike:
-        """One per member, in the members' order, shape (m,)."""
-
-    @property
-    def intercept(self) -> float:
-        """In logits."""
-
-    @property
-    def clip(self) -> float:
-        """Probabilities are cut to [clip, 1 - clip] before their logit is taken."""
-
-
-class PlattScaling(Protocol):
-    """Calibrates: ``p = clip(logistic(slope · logit + intercept), clip, 1 - clip)``."""
-
-    @property
-    def slope(self) -> float:
-        """Per logit."""
-
-    @property
-    def intercept(self) -> float:
-        """In logits."""
-
-    @property
-    def clip(self) -> float:
-        """Calibrated probabilities are cut to [clip, 1 - clip]."""
-
-
 def compose(
-    parts: Sequence[GraphPart], stacker: StackerWeights | None = None, calibration: PlattScaling | None = None
+    parts: Sequence[GraphPart], pool: Pool | None = None, calibration: Calibration | None = None
 ) -> onnx.ModelProto:
     """One graph of some members.
 
@@ -65,10 +32,10 @@ def compose(
     ----------
     parts
         At least one; their order is the order of the ``members`` output.
-    stacker
+    pool
         Without it the ensemble is the members' mean.
     calibration
-        Acts on the stacker's logit, or on the logit of the clipped mean.
+        Acts on the pool's logit, or on the logit of the clipped mean.
 
     Returns
     -------
@@ -89,7 +56,7 @@ def compose(
     for part in parts:
         _add_part(builder, part)
     members = builder.add("Concat", *(f"{part.name}/{PROBABILITY}" for part in parts), output=MEMBERS, axis=0)
-    _add_ensemble(builder, members, len(parts), stacker, calibration)
+    add_ensemble(builder, members, len(parts), pool, calibration)
 
     states = [(f"{part.name}.{spec.name}", spec) for part in parts for spec in part.state]
     inputs = [tensor(FEATURES, (1, features.pop())), *(tensor(name, spec.shape, spec.dtype) for name, spec in states)]
@@ -152,57 +119,3 @@ def _add_part(builder: GraphBuilder, part: GraphPart) -> None:
         moved.CopyFrom(constant)
         moved.name = f"{part.name}/{constant.name}"
         builder.constants.append(moved)
-
-
-def _add_ensemble(
-    builder: GraphBuilder,
-    members: str,
-    count: int,
-    stacker: StackerWeights | None,
-    calibration: PlattScaling | None,
-) -> None:
-    if stacker is None and calibration is None:
-        builder.add("ReduceMean", members, output=PROBABILITY, keepdims=1)
-        return
-    if stacker is None:
-        logits = _logit(builder, builder.add("ReduceMean", members, keepdims=1), _clip_of("calibration", calibration))
-        weights = np.array([1.0, 0.0])
-    else:
-        logits = _logit(builder, members, _clip_of("stacker", stacker))
-        weights = _finite("stacker", np.append(np.asarray(stacker.weights, np.float64), stacker.intercept))
-        if len(weights) != count + 1:
-            raise GraphError(f"the stacker has {len(weights) - 1} weights for {count} members; one for each is needed")
-    if calibration is not None:
-        # Platt's line of the stacker's line is a line: one product and one sum instead of two.
-        weights = _finite("calibration", weights * calibration.slope)
-        weights[-1] += calibration.intercept
-    weighted = builder.add("MatMul", logits, builder.constant(weights[:-1].reshape(-1, 1)))
-    logit = builder.add("Add", weighted, builder.constant(weights[-1:]))
-    if calibration is None:
-        builder.add("Sigmoid", logit, output=PROBABILITY)
-        return
-    _add_clip(builder, builder.add("Sigmoid", logit), _clip_of("calibration", calibration), output=PROBABILITY)
-
-
-def _logit(builder: GraphBuilder, probability: str, clip: float) -> str:
-    """``log(p / (1 - p))`` of probabilities cut to [clip, 1 - clip]."""
-    inside = _add_clip(builder, probability, clip)
-    other = builder.add("Sub", builder.constant(np.ones(1)), inside)
-    return builder.add("Log", builder.add("Div", inside, other))
-
-
-def _add_clip(builder: GraphBuilder, probability: str, clip: float, output: str | None = None) -> str:
-    return builder.add("Clip", probability, builder.constant(clip), builder.constant(1.0 - clip), output=output)
-
-
-def _clip_of(what: str, values: StackerWeights | PlattScaling | None) -> float:
-    clip = float("nan") if values is None else float(values.clip)
-    if not 0.0 < clip < 0.5:
-        raise GraphError(f"{what}: probabilities are cut to [clip, 1 - clip]; clip {clip} is not between 0 and 0.5")
-    return clip
-
-
-def _finite(what: str, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    if not np.isfinite(numbers).all():
-        raise GraphError(f"{what}: {numbers.tolist()} has a number that is not finite")
-    return numbers

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from market.bars import PANEL_FIELDS, present_fields, trimmed
 from market.instruments import Instrument
 from market.lake import Lake, SeriesKey
-from models.ensemble import Combination
+from models.ensemble.nested import Combination
 from models.members.protocol import Progress
 from models.splitters import Fold
 from pipelines.audit.world import World

@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.events import Kind
+from models.bundle.combination import Platt
 from models.dataset import Panel
-from models.ensemble import Combination
+from models.ensemble.nested import Combination
 from pipelines.audit.column import Column, Ints, Rows, distinct, sample_times
 from pipelines.audit.findings import Finding
 from pipelines.audit.pieces import FILL, filled_too_early, label_columns, reach
 from pipelines.config import RunConfig
 from pipelines.results import ENSEMBLE
-from pipelines.stages.artefacts import Artefact
+from pipelines.stages.artefacts import Artefact, canonical
 from pipelines.stages.features import PanelFacts
 from pipelines.stages.fit import Window, training_samples
 from pipelines.stages.panel import panel_facts
@@ -127,16 +128,19 @@ def fold_rows(config: RunConfig, panel: Panel, windows: Sequence[Window]) -> Row
 def combination_columns(
     config: RunConfig, panel: Panel, windows: Sequence[Window], combinations: Sequence[Combination]
 ) -> list[Column]:
-    """The stacker's weights and the calibration of each fold; NaN where a fold has none."""
+    """The pool's weights and the calibration of each fold; NaN where a fold has no such line."""
     rows = fold_rows(config, panel, windows)
     names = [f"stacker, {name}" for name in config.members] + ["stacker, intercept", "calibration, slope"]
     values = np.full((len(windows), len(names) + 1), np.nan)
+    whole = np.zeros(len(windows), np.uint64)
     for number, one in enumerate(combinations):
-        if one.stacker is not None:
-            values[number, :-2] = (*one.stacker.weights, one.stacker.intercept)
-        if one.platt is not None:
-            values[number, -2:] = one.platt.slope, one.platt.intercept
-    return [Column("fitted", name, rows, values[:, n]) for n, name in enumerate([*names, "calibration, intercept"])]
+        if one.pool is not None:
+            values[number, :-2] = (*one.pool.weights, one.pool.intercept)
+        if isinstance(one.calibration, Platt):
+            values[number, -2:] = one.calibration.slope, one.calibration.intercept
+        whole[number] = digest_word(canonical(one.calibration))
+    numbers = [Column("fitted", name, rows, values[:, n]) for n, name in enumerate([*names, "calibration, intercept"])]
+    return [*numbers, Column("fitted", "calibration", rows, whole)]
 
 
 def score_columns(

@@ -17,7 +17,7 @@ import numpy as np
 
 from market.events import Kind
 from models.blas import one_blas_thread
-from models.ensemble import compared_folds
+from models.ensemble.nested import compared_folds
 from models.members.protocol import Progress
 from pipelines.audit.audit import REVERSED
 from pipelines.audit.base import Trained

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from features.errors import FeatureError
 from models.dataset import Panel
-from models.ensemble import Combination
+from models.ensemble.nested import Combination
 from models.members.protocol import Progress
 from pipelines.audit.base import HeldLake, Trained, facts_of
 from pipelines.audit.column import Column

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from pipelines.figures.ensembles import diversity_figure
 from pipelines.figures.equity import equity
 from pipelines.figures.feature_study import feature_pictures
 from pipelines.figures.folds import timeline
@@ -66,6 +67,13 @@ def gallery(result: RunResult) -> dict[str, Picture]:
             "often the ensemble said what."
         )
         add("reliability", text, reliability(result.reliability))
+    if result.ensemble_study is not None and len(result.ensemble_study.diversity.members) > 1:
+        text = (
+            "How far the members differ on the compared decisions: correlation of what they gain over the base rate, "
+            "decision by decision; of their errors, which the outcome itself makes alike; and how often they say "
+            "different sides."
+        )
+        add("diversity", text, diversity_figure(result.ensemble_study.diversity))
     if result.learning_curves:
         text = learning_caption(result)
         add("learning", text, learning(result.learning_curves))

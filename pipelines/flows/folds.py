@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from models.ensemble import Combination
+from models.ensemble.nested import Combination
 from pipelines.config import RunConfig
 from pipelines.flows.jobs import Pending, Scheduler
 from pipelines.progress import Stage

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from market.instruments import Instrument
 from market.time import DAY
 from models.dataset import Panel
-from models.ensemble import Combination, compared_folds
+from models.ensemble.nested import Combination, compared_folds
 from pipelines.config import RunConfig
 from pipelines.flows.jobs import Scheduler
 from pipelines.importances import ImportanceStudy

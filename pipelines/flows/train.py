@@ -45,6 +45,7 @@ from pipelines.stages import data as data_stage
 from pipelines.stages.artefacts import Artefacts
 from pipelines.stages.assemble import BUNDLE, assemble_job
 from pipelines.stages.backtest import backtest_job, load_backtest
+from pipelines.stages.ensembles import ensembles_job, load_ensembles
 from pipelines.stages.environment import code_digest
 from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_results
 from pipelines.stages.evidence import check_enough_rows
@@ -66,6 +67,7 @@ RESEARCH = {
     "scores": 25,
     "refit": 20,
     "evaluate": 15,
+    "ensembles": 10,
     "bundle": 10,
     "backtest": 10,
     "audit": 20,
@@ -185,6 +187,10 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
     job = scorecard_job(config, panel_artefact, windows, made, combinations, compared)
     judged = load_scorecard(jobs.run(job, stages["evaluate"]))
     laps.over("evaluation", stages["evaluate"])
+    folded = [one.fold_scores(panel.samples) for one in scored]
+    job = ensembles_job(config, panel_artefact, windows, made, folded, compared)
+    ensembles = load_ensembles(jobs.run(job, stages["ensembles"]))
+    laps.over("other ensembles", stages["ensembles"])
 
     final = next_combination(config, panel.samples, scored, combinations, facts.cut + 1)
     statistics = {one.name: {key: value.value for key, value in one.scores.items()} for one in judged}
@@ -250,6 +256,7 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         laboratory=laboratory,
         importance_study=study,
         feature_study=features,
+        ensemble_study=ensembles,
         audit=audit,
         run_id=trial.run,
         created=trial.created,

@@ -13,6 +13,7 @@ from market.time import DAY, HOUR, SECOND, format_time
 from pipelines.figures.gallery import Picture, gallery
 from pipelines.figures.style import house_order, svg
 from pipelines.report.audit import audit_view
+from pipelines.report.ensembles import ensembles_view
 from pipelines.report.features import features_view, off_rows
 from pipelines.report.importance import importance_view
 from pipelines.report.laboratory import laboratory_view
@@ -354,6 +355,7 @@ def view(result: RunResult) -> Row:
         "feature_rows": features_view(result),
         "off": off_rows(result.features.disabled),
         "importance_rows": importance_view(result),
+        "ensembles": ensembles_view(result),
         "audit": audit_view(result),
         "paper_facts": trading_facts(result.paper.backtest) if result.paper else "",
         "references": reference_rows(result.backtest) if result.backtest else [],

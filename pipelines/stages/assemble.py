@@ -12,12 +12,12 @@ from features.engine import FeatureEngine
 from market.instruments import Instrument
 from models.bundle.bundle import SeriesState, write
 from models.bundle.features import listed_features, panel_engine
-from models.bundle.manifest import Manifest, Payoff, PlattScaling, StackerWeights, Training
+from models.bundle.manifest import Manifest, Payoff, Training
 from models.bundle.runner import GraphRunner
 from models.bundle.together import record_panel
 from models.certificate import certify
 from models.dataset import Panel, Series
-from models.ensemble import Combination
+from models.ensemble.nested import Combination
 from models.graph.compose import compose
 from models.members.protocol import Progress
 from models.scoring import score_rows
@@ -81,9 +81,9 @@ def assemble_job(
     def build(draft: Draft, progress: Progress) -> None:
         panel, about = load_panel(panel_artefact), panel_facts(panel_artefact)
         parts = [load_part(refit, name) for name in config.members]
-        model = compose(parts, combination.stacker, combination.platt).SerializeToString(deterministic=True)
+        model = compose(parts, combination.pool, combination.calibration).SerializeToString(deterministic=True)
         progress("certificate", 0.1)
-        certificate = certify(model, load_evidence(refit), combination.stacker, combination.platt)
+        certificate = certify(model, load_evidence(refit), combination.pool, combination.calibration)
         progress("state at the end of the data", 0.5)
         wanted = about.feature_set()
         engine, runner = FeatureEngine(wanted), GraphRunner(model, config.ensemble.burn_in)
@@ -112,8 +112,9 @@ def assemble_job(
                 seed=config.seed,
             ),
             certificate=certificate.summary(),
-            stacker=as_stacker(combination),
-            calibration=as_calibration(combination),
+            pool=combination.pool,
+            calibration=combination.calibration,
+            conformal=combination.conformal,
             statistics=statistics,
         )
         write(draft.folder / BUNDLE, manifest, model, golden, states, features=wanted, panel=kept)
@@ -121,15 +122,3 @@ def assemble_job(
     rules = [one.to_dict() for one in instruments]
     inputs = (facts, panel_artefact.digest, refit.digest, window, combination, config, statistics, rules)
     return job("bundle", "graph, certificate, bundle", inputs, build, LIBRARIES)
-
-
-def as_stacker(combination: Combination) -> StackerWeights | None:
-    """The stacker as the manifest writes it."""
-    found = combination.stacker
-    return None if found is None else StackerWeights(tuple(map(float, found.weights)), found.intercept, found.clip)
-
-
-def as_calibration(combination: Combination) -> PlattScaling | None:
-    """The calibration as the manifest writes it."""
-    found = combination.platt
-    return None if found is None else PlattScaling(found.slope, found.intercept, found.clip)

@@ -13,7 +13,7 @@ from market.events import Control
 from market.instruments import Instrument
 from models.bundle.manifest import Payoff
 from models.dataset import Series
-from models.ensemble import compared_folds
+from models.ensemble.nested import compared_folds
 from models.members.protocol import Progress
 from models.splitters import Fold
 from pipelines import results

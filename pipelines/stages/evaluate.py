@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
-from models.ensemble import Combination, FoldScores, combination_for, compared_folds
+from models.ensemble.config import EnsembleConfig
+from models.ensemble.nested import Combination, FoldScores, combination_for, compared_folds
+from models.ensemble.pools import pool_probability
 from models.members import MEMBERS
 from models.splitters import Fold
 from models.statistics.bootstrap import Interval, TimeBlocks, time_blocks
@@ -55,18 +56,18 @@ def outcomes_of(panel: Panel, fold: Fold, scored: Scored) -> Outcomes:
     )
 
 
-def nested_predictions(folds: Sequence[FoldScores], ridge: float, clip: float) -> list[Floats | None]:
-    """A combination of some members nested forward in time; None for folds without a calibration."""
-    stackers: list[Any] = []
-    found: list[Floats | None] = []
+def nested_combinations(folds: Sequence[FoldScores], config: EnsembleConfig) -> list[Combination]:
+    """What combines the members of each fold, nested forward in time."""
+    found: list[Combination] = []
     for number, fold in enumerate(folds):
-        combination = combination_for(folds[:number], stackers, fold.test_start, ridge, clip)
-        stackers.append(combination.stacker)
-        if combination.stacker is None or combination.platt is None:
-            found.append(None)
-        else:
-            found.append(combination.platt.apply(combination.stacker.logit(fold.members)))
+        found.append(combination_for(folds[:number], found, fold.test_start, config))
     return found
+
+
+def nested_predictions(folds: Sequence[FoldScores], config: EnsembleConfig) -> list[Floats | None]:
+    """What they say then; None for folds without a calibration."""
+    made = nested_combinations(folds, config)
+    return [None if one.calibration is None else one.apply(fold.members) for fold, one in zip(folds, made, strict=True)]
 
 
 def trees_only(config: RunConfig, scored: Sequence[FoldScores]) -> list[Floats | None]:
@@ -75,7 +76,7 @@ def trees_only(config: RunConfig, scored: Sequence[FoldScores]) -> list[Floats |
     if not columns:
         return [None] * len(scored)
     only = [FoldScores(fold.members[:, columns], fold.label, fold.weight, fold.t1, fold.test_start) for fold in scored]
-    return nested_predictions(only, config.ensemble.ridge, config.ensemble.clip)
+    return nested_predictions(only, config.ensemble)
 
 
 def fold_predictions(
@@ -92,9 +93,9 @@ def fold_predictions(
         predictors = {name: one.members[:, number] for number, name in enumerate(config.members)}
         if tree is not None:
             predictors[TREES_ONLY] = tree
-        if combination.stacker is not None:
-            predictors[STACKER] = combination.stacker.apply(one.members)
-        if combination.platt is not None:
+        if combination.pool is not None:
+            predictors[STACKER] = pool_probability(combination.pool, one.members)
+        if combination.calibration is not None:
             predictors[results.ENSEMBLE] = one.probability
         found.append(FoldPredictions(fold, one, outcomes_of(panel, fold, one), predictors))
     return found

@@ -1,6 +1,6 @@
 """The score stage: one fold's graph, composed and run over the fold's test bars one row at a time.
 
-The stacker and the calibration of a fold are fitted on the folds before it only, so folds are scored in order.
+The pool and the calibration of a fold are fitted on the folds before it only, so folds are scored in order.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.bundle.runner import GraphRunner
 from models.dataset import Panel, Samples
-from models.ensemble import Combination, FoldScores, combination_for
+from models.ensemble.nested import Combination, FoldScores, combination_for
 from models.graph.compose import compose
 from models.members.protocol import Progress
 from models.scoring import score_rows
@@ -26,7 +26,7 @@ from pipelines.stages.panel import load_panel
 def graph_bytes(fits: Mapping[str, Artefact], combination: Combination) -> bytes:
     """The one graph of some fitted members, in their order."""
     parts = [load_part(fit, name) for name, fit in fits.items()]
-    graph: bytes = compose(parts, combination.stacker, combination.platt).SerializeToString(deterministic=True)
+    graph: bytes = compose(parts, combination.pool, combination.calibration).SerializeToString(deterministic=True)
     return graph
 
 
@@ -101,7 +101,6 @@ def load_scores(panel: Panel, window: Window, score: Artefact) -> Scored:
 def next_combination(
     config: RunConfig, samples: Samples, scored: Sequence[Scored], combinations: Sequence[Combination], moment: int
 ) -> Combination:
-    """The stacker and calibration that may be used from a moment on."""
+    """The pool and calibration that may be used from a moment on."""
     earlier = [one.fold_scores(samples) for one in scored]
-    stackers = [one.stacker for one in combinations]
-    return combination_for(earlier, stackers, moment, config.ensemble.ridge, config.ensemble.clip)
+    return combination_for(earlier, combinations, moment, config.ensemble)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from models.ensemble import Combination
+from models.ensemble.nested import Combination
 from models.members.protocol import Progress
 from pipelines import results
 from pipelines.config import RunConfig

@@ -17,7 +17,8 @@ from market.instruments import Instrument
 from market.time import DAY
 from models.bundle.manifest import Payoff
 from models.dataset import Panel
-from models.ensemble import Combination, compared_folds
+from models.ensemble.nested import Combination, compared_folds
+from models.ensemble.pools import pool_probability
 from models.members.protocol import Progress
 from pipelines.config import RunConfig
 from pipelines.results import ENSEMBLE
@@ -64,8 +65,8 @@ def fold_said(config: RunConfig, score: Artefact, combination: Combination, numb
     """What every predictor says of one series' rows in one fold, by name."""
     members = score.array(f"members-{number}")
     said = {name: np.ascontiguousarray(members[:, column]) for column, name in enumerate(config.members)}
-    if combination.stacker is not None:
-        said[STACKER] = combination.stacker.apply(members)
+    if combination.pool is not None:
+        said[STACKER] = pool_probability(combination.pool, members)
     return said | {ENSEMBLE: score.array(f"probability-{number}")}
 
 

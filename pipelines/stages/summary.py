@@ -18,11 +18,12 @@ from market.lake import Lake
 from market.quality import check_bars
 from market.universe import clipped
 from models.bundle.bundle import Bundle
-from models.ensemble import Combination
+from models.ensemble.nested import Combination
 from models.weights import effective_rows
 from pipelines import results
 from pipelines.audit.findings import Audit
 from pipelines.config import DataConfig, RunConfig
+from pipelines.ensembles import EnsembleStudy
 from pipelines.feature_study import FeatureStudy
 from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
@@ -126,6 +127,7 @@ def compose_result(
     laboratory: Laboratory,
     importance_study: ImportanceStudy | None,
     feature_study: FeatureStudy | None,
+    ensemble_study: EnsembleStudy | None,
     audit: Audit | None,
     run_id: str,
     created: int,
@@ -133,7 +135,7 @@ def compose_result(
     """Everything a run found, as one value."""
     panel, about, found = load_panel(panel_artefact), panel_facts(panel_artefact), Bundle.load(bundle)
     curves, importances = learning(config, fits, refit)
-    weights = () if combination.stacker is None else combination.stacker.weights
+    weights = () if combination.pool is None else combination.pool.weights
     raw: dict[str, Any] = msgspec.to_builtins(config)
     return results.RunResult(
         name=config.name,
@@ -165,6 +167,7 @@ def compose_result(
         importances=importances,
         importance_study=importance_study,
         feature_study=feature_study,
+        ensemble_study=ensemble_study,
         weights=dict(zip(config.members, weights, strict=False)),
         backtest=backtest,
         certificate=found.manifest.certificate,

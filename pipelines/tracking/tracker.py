@@ -32,6 +32,7 @@ from pipelines.tracking.content import (
     tags,
 )
 from pipelines.tracking.datasets import dataset
+from pipelines.tracking.ensembles import ensemble_tables
 from pipelines.tracking.features import feature_metrics, feature_tables
 from pipelines.tracking.importance import importance_tables
 from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables, laboratory_tags, trial_metrics
@@ -162,7 +163,13 @@ class TrackedRun:
         self.table("predictors", predictor_table(result))
         self.table("folds", fold_table(result))
         self.table("data", data_table(result))
-        tables = laboratory_tables(result) | feature_tables(result) | importance_tables(result) | audit_tables(result)
+        tables = {
+            **laboratory_tables(result),
+            **ensemble_tables(result),
+            **feature_tables(result),
+            **importance_tables(result),
+            **audit_tables(result),
+        }
         for name, columns in tables.items():
             self.table(name, columns)
 

@@ -14,16 +14,17 @@ from features.feature_set import FeatureSet
 from market.bars import empty_bars
 from market.instruments import Instrument
 from models.bundle.bundle import SeriesState, write
+from models.bundle.combination import Pool
 from models.bundle.golden import record_golden
 from models.bundle.machine import Attestation, this_machine
-from models.bundle.manifest import FeatureList, Manifest, Payoff, StackerWeights, Training
+from models.bundle.manifest import FeatureList, Manifest, Payoff, Training
 from models.bundle.runner import GraphRunner
 from models.graph.compose import compose
 
 MINUTE = 60_000_000_000
 NAMES = ("ewma_volatility_24", "scaled_return_4", "rsi_14")
 BURN_IN = 20
-STACKER = StackerWeights((0.8, 0.5), 0.1, 1e-3)
+STACKER = Pool((0.8, 0.5), 0.1, 1e-3)
 
 
 def walk(seed=0, count=400, first=0):
@@ -78,7 +79,7 @@ def ingredients(seed=0):
         volatility="ewma_volatility_24",
         payoff=Payoff(1.5, 24, 0.6),
         members=runner.member_infos(),
-        stacker=STACKER,
+        pool=STACKER,
         burn_in=BURN_IN,
         training=Training({"BTCUSDT": "abc"}, 0, int(bars["end"][-1]), 400, 31.5, "def", seed, 3),
         statistics={"ensemble": {"log_loss": 0.69, "auc": float("nan")}},

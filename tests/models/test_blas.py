@@ -9,7 +9,11 @@ import pytest
 import threadpoolctl
 
 from models.blas import one_blas_thread
-from models.ensemble import FoldScores, combination_for, fit_platt, fit_stacker, logistic, penalised_logistic
+from models.ensemble.calibration import fit_platt
+from models.ensemble.config import EnsembleConfig
+from models.ensemble.logits import logistic, penalised_logistic
+from models.ensemble.nested import Combination, FoldScores, combination_for
+from models.ensemble.pools import fit_stacker, pool_logit
 
 CLIP = 1e-4
 
@@ -33,7 +37,7 @@ def regression(said, label, weight):
 
 
 def calibrated(said, label, weight):
-    combined = fit_stacker(said, label, weight, 1.0, CLIP).logit(said)
+    combined = pool_logit(fit_stacker(said, label, weight, 1.0, CLIP), said)
     found = fit_platt(combined, label, weight, CLIP)
     return np.array([found.slope, found.intercept, *combined])
 
@@ -43,8 +47,8 @@ def nested(said, label, weight):
     parts = [slice(0, half), slice(half, None)]
     folds = [FoldScores(said[rows], label[rows], weight[rows], np.zeros(len(label[rows]), int), 0) for rows in parts]
     first = fit_stacker(said[:half], label[:half], weight[:half], 1.0, CLIP)
-    found = combination_for(folds, [None, first], 1, 1.0, CLIP)
-    return np.array([*found.stacker.weights, found.platt.slope, found.platt.intercept])
+    found = combination_for(folds, [Combination(), Combination(first)], 1, EnsembleConfig())
+    return np.array([*found.pool.weights, found.calibration.slope, found.calibration.intercept])
 
 
 @pytest.mark.parametrize("seed", range(4))

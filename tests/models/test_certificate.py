@@ -19,6 +19,7 @@ from graph_samples import (
 )
 from onnx import helper, numpy_helper
 
+from models.bundle.combination import Platt, Pool
 from models.certificate import Requirements, certify
 from models.evidence import Evidence, gather, native_probability
 from models.graph.compose import compose
@@ -28,8 +29,8 @@ from models.graph.xgboost import xgboost_part
 from models.probes import extreme_rows, threshold_rows
 
 ROWS = 2_500
-STACKER = SimpleNamespace(weights=(0.6, 0.5, 0.3), intercept=0.05, clip=1e-3)
-PLATT = SimpleNamespace(slope=1.1, intercept=0.0, clip=0.01)
+STACKER = Pool((0.6, 0.5, 0.3), 0.05, 1e-3)
+PLATT = Platt(1.1, 0.0, 0.01)
 NEEDS = Requirements(real_rows=2 * ROWS, bounds={**Requirements().bounds, "memory": 0.0})
 
 

@@ -9,22 +9,16 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from models.ensemble import (
-    Combination,
-    FoldScores,
-    Platt,
-    Stacker,
-    combination_for,
-    fit_platt,
-    fit_stacker,
-    known_before,
-    logistic,
-    logit,
-    penalised_logistic,
-)
+from models.bundle.combination import Platt, Pool
+from models.ensemble.calibration import calibrate, fit_platt
+from models.ensemble.config import EnsembleConfig
+from models.ensemble.logits import logistic, logit, penalised_logistic
+from models.ensemble.nested import Combination, FoldScores, combination_for, known_before
+from models.ensemble.pools import fit_stacker, pool_logit, pool_probability
 from models.errors import EnsembleError
 
 CLIP = 1e-4
+DEFAULT = EnsembleConfig()
 
 
 def fold(seed, rows=600, members=3, begin=0):
@@ -63,7 +57,7 @@ def test_without_a_ridge_the_stacker_is_scikit_learn_s():
     theirs = exact(logit(one.members, CLIP), one.label, one.weight, C=np.inf)
     assert [*ours.weights, ours.intercept] == pytest.approx([*theirs.coef_[0], theirs.intercept_[0]], abs=1e-6)
     expected = theirs.predict_proba(logit(one.members, CLIP))[:, 1]
-    assert ours.apply(one.members) == pytest.approx(expected, abs=1e-6)
+    assert pool_probability(ours, one.members) == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_stacker_minimises_what_it_says():
@@ -122,7 +116,9 @@ def test_a_negative_slope_becomes_the_weighted_base_rate():
     weight = one.weight * np.where(one.label == 1, 3.0, 1.0)
     found = fit_platt(-logit(one.members, CLIP)[:, 0], one.label, weight, CLIP)
     assert found.slope == 0
-    assert found.apply(np.array([-5.0, 5.0])) == pytest.approx([np.average(one.label, weights=weight)] * 2, abs=1e-3)
+    assert calibrate(found, np.array([-5.0, 5.0])) == pytest.approx(
+        [np.average(one.label, weights=weight)] * 2, abs=1e-3
+    )
 
 
 def test_logits_that_hardly_vary_cannot_make_certainties_of_wider_ones():
@@ -148,17 +144,18 @@ def test_a_ridge_yields_to_evidence():
 def test_separated_classes_have_a_finite_calibration():
     combined = np.r_[np.full(20, -2.0), np.full(20, 2.0)]
     found = fit_platt(combined, (combined > 0).astype(np.int64), np.ones(40), CLIP)
-    assert found.apply(np.array([-2.0, 2.0])) == pytest.approx([1 / 22, 21 / 22], abs=1e-5)
+    assert calibrate(found, np.array([-2.0, 2.0])) == pytest.approx([1 / 22, 21 / 22], abs=1e-5)
 
 
 def test_certain_members_are_cut_to_the_clip():
-    stacker = Stacker((1.0, 1.0), 0.0, 0.01)
+    pool = Pool((1.0, 1.0), 0.0, 0.01)
     edge = np.log(0.01 / 0.99)
-    assert stacker.logit(np.array([[0.0, 0.0], [1.0, 1.0], [0.005, 0.5]])) == pytest.approx([2 * edge, -2 * edge, edge])
+    certain = np.array([[0.0, 0.0], [1.0, 1.0], [0.005, 0.5]])
+    assert pool_logit(pool, certain) == pytest.approx([2 * edge, -2 * edge, edge])
 
 
 def test_a_calibrated_probability_stays_inside_the_clip():
-    assert Platt(1.0, 0.0, 0.02).apply(np.array([-50.0, 0.0, 50.0])).tolist() == [0.02, 0.5, 0.98]
+    assert calibrate(Platt(1.0, 0.0, 0.02), np.array([-50.0, 0.0, 50.0])).tolist() == [0.02, 0.5, 0.98]
 
 
 def test_logit_and_logistic_are_inverse():
@@ -182,12 +179,11 @@ def test_a_label_known_exactly_when_the_test_begins_is_not_known_before():
     assert kept.members.tolist() == one.members[:1].tolist()
 
 
-def chain(folds):
+def chain(folds, config=DEFAULT):
     """Every fold's combination, each from the folds before it."""
-    stackers, found = [], []
+    found = []
     for number, one in enumerate(folds):
-        found.append(combination_for(folds[:number], stackers, one.test_start, 1.0, CLIP))
-        stackers.append(found[-1].stacker)
+        found.append(combination_for(folds[:number], found, one.test_start, config))
     return found
 
 
@@ -203,18 +199,22 @@ def test_each_fold_s_parts_are_fitted_on_the_known_rows_of_the_folds_before():
         known = [known_before(one, folds[number].test_start) for one in folds[:number]]
         assert any(len(one.label) < 600 for one in known)
         joined = [np.concatenate([getattr(one, name) for one in known]) for name in ("members", "label", "weight")]
-        assert found[number].stacker == fit_stacker(*joined, ridge=1.0, clip=CLIP)
+        assert found[number].pool == fit_stacker(*joined, ridge=1.0, clip=CLIP)
         if number == 1:
-            assert found[number].platt is None
+            assert found[number].calibration is None
             continue
         scored = zip(known[1:], found[1:number], strict=True)
-        combined = np.concatenate([other.stacker.logit(one.members) for one, other in scored])
+        combined = np.concatenate([pool_logit(other.pool, one.members) for one, other in scored])
         label, weight = (np.concatenate([getattr(one, name) for one in known[1:]]) for name in ("label", "weight"))
-        assert found[number].platt == fit_platt(combined, label, weight, CLIP, ridge=1.0)
+        assert found[number].calibration == fit_platt(combined, label, weight, CLIP, ridge=1.0)
 
 
+CONFIGS = (EnsembleConfig(), EnsembleConfig("bma", "temperature"), EnsembleConfig("weighted", "auto"))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("number", range(6))
-def test_the_future_changes_no_earlier_combination(number):
+def test_the_future_changes_no_earlier_combination(number, config):
     folds = walk()
     now = folds[number].test_start
     changed = []
@@ -223,12 +223,12 @@ def test_the_future_changes_no_earlier_combination(number):
         label = np.where(unknown, 1 - one.label, one.label)
         members = np.where(unknown[:, None], 1 - one.members, one.members)
         changed.append(replace(one, label=label, members=members, weight=np.where(unknown, 9.0, one.weight)))
-    assert chain(changed)[: number + 1] == chain(folds)[: number + 1]
+    assert chain(changed, config)[: number + 1] == chain(folds, config)[: number + 1]
 
 
 def test_the_past_does_change_later_combinations():
     folds = walk()
     other = [replace(folds[0], label=1 - folds[0].label), *folds[1:]]
     pairs = list(zip(chain(folds), chain(other), strict=True))
-    assert all(a.stacker != b.stacker for a, b in pairs[1:])
-    assert all(a.platt != b.platt for a, b in pairs[2:])
+    assert all(a.pool != b.pool for a, b in pairs[1:])
+    assert all(a.calibration != b.calibration for a, b in pairs[2:])

@@ -30,7 +30,7 @@ from market.synthetic import SyntheticConfig, SyntheticMarket, null_twin, simula
 from market.synthetic_optimum import Optimum, optimum
 from models import blas
 from models.dataset import Panel
-from models.ensemble import Combination
+from models.ensemble.nested import Combination
 from models.splitters import Fold
 from models.statistics.pbo import overfitting
 from models.statistics.resampling import counts_of, stationary_indices

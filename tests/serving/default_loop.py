@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import lightgbm
 import numpy as np
 import torch
@@ -15,8 +13,9 @@ from features.feature_set import FeatureSet
 from market.bars import present_fields
 from market.lake import Lake, SeriesKey
 from models.bundle.bundle import SeriesState, write
+from models.bundle.combination import Platt, Pool
 from models.bundle.golden import record_golden
-from models.bundle.manifest import FeatureList, Manifest, Payoff, PlattScaling, StackerWeights, Training
+from models.bundle.manifest import FeatureList, Manifest, Payoff, Training
 from models.bundle.runner import GraphRunner
 from models.graph.compose import compose
 from models.graph.lightgbm import lightgbm_part
@@ -68,11 +67,9 @@ def parts(count):
 def write_workspace(root):
     """Fill a lake and write the bundle and a live process's configuration; the latter's path."""
     features = feature_set()
-    stacker = StackerWeights((0.3, 0.3, 0.3, 0.3), 0.0, 1e-4)
-    platt = PlattScaling(1.1, 0.01, 1e-3)
-    made = compose(
-        parts(len(features.names)), SimpleNamespace(weights=np.array(stacker.weights), intercept=0.0, clip=1e-4), platt
-    )
+    stacker = Pool((0.3, 0.3, 0.3, 0.3), 0.0, 1e-4)
+    platt = Platt(1.1, 0.01, 1e-3)
+    made = compose(parts(len(features.names)), stacker, platt)
     model, states = made.SerializeToString(deterministic=True), {}
     for number, symbol in enumerate(SYMBOLS):
         bars = bars_of(number)
@@ -91,7 +88,7 @@ def write_workspace(root):
         burn_in=BURN_IN,
         training=Training({}, 0, int(bars["end"][TRAINED - 1]), 1_000, 80.0, "c" * 64, 7, 12),
         certificate={"passed": True, "rows": 10_000, "reasons": []},
-        stacker=stacker,
+        pool=stacker,
         calibration=platt,
     )
     write(root / "bundle", manifest, model, record_golden(walk(9, TRAINED), features, model, BURN_IN), states)

@@ -1,0 +1,54 @@
+"""How a bundle's members become one probability: plain numbers, which the graph holds and the manifest states.
+
+`models.ensemble` finds them, `models.graph.compose` writes them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A pool of opinions (Genest and Zidek 1986), one weight a member: of log odds, or of probabilities if ``linear``.
+
+    Of log odds: ``logit = weights · logit(clip(p, clip, 1 − clip)) + intercept``.
+    Of probabilities (Stone 1961), whose weights are not negative and sum to one:
+    ``logit = logit(clip(weights · p, clip, 1 − clip))``, without intercept.
+    """
+
+    weights: tuple[float, ...]
+    intercept: float
+    clip: float
+    linear: bool = False
+
+
+class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="platt"):
+    """``p = clip(logistic(slope · logit + intercept), clip, 1 − clip)`` (Platt 1999)."""
+
+    slope: float
+    intercept: float
+    clip: float
+
+
+class Isotonic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="isotonic"):
+    """A line through points that never falls: ``p = clip(interpolated(logit), clip, 1 − clip)``, level outside them.
+
+    ``knots`` rise; ``values`` are the probabilities there. At least two.
+    """
+
+    knots: tuple[float, ...]
+    values: tuple[float, ...]
+    clip: float
+
+
+class Conformal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A side is in the set if its probability is at least ``least``; sets hold what happens ``coverage`` of the times.
+
+    Both sides in it: the model does not know. One: it does, as sure as that. None: neither is probable enough.
+    """
+
+    coverage: float
+    least: float
+
+
+Calibration = Platt | Isotonic

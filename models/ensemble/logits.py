@@ -1,0 +1,82 @@
+"""Log odds, and the penalised logistic regression that stacker and calibration are."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.blas import one_blas_thread
+from models.errors import EnsembleError
+
+Floats = NDArray[np.float64]
+ITERATIONS = 100
+TOLERANCE = 1e-12
+
+
+def logit(probability: Floats, clip: float) -> Floats:
+    """The log odds of probabilities cut to [clip, 1 − clip]."""
+    inside = np.clip(probability, clip, 1.0 - clip)
+    found: Floats = np.log(inside) - np.log1p(-inside)
+    return found
+
+
+def logistic(value: Floats) -> Floats:
+    """The inverse of the log odds."""
+    found: Floats = 1.0 / (1.0 + np.exp(-value))
+    return found
+
+
+@one_blas_thread()
+def penalised_logistic(inputs: Floats, target: Floats, weight: Floats, prior: Floats, precision: Floats) -> Floats:
+    """The weighted logistic regression nearest to a prior guess: Newton's method with halved steps.
+
+    Minimises Σ weight · cross-entropy(target, logistic(inputs · β)) + ½ Σ precision · (β − prior)².
+
+    Parameters
+    ----------
+    inputs
+        Shape (n, k), with a column of ones for an intercept.
+    target
+        In [0, 1], shape (n,).
+    weight
+        Shape (n,).
+    prior, precision
+        Shape (k,); at least the precision of redundant columns must be positive.
+
+    Raises
+    ------
+    EnsembleError
+        If it does not converge.
+    """
+
+    def loss(beta: Floats) -> float:
+        z = inputs @ beta
+        return float(weight @ (np.logaddexp(0.0, z) - target * z) + 0.5 * precision @ (beta - prior) ** 2)
+
+    beta = prior.copy()
+    now = loss(beta)
+    for _ in range(ITERATIONS):
+        p = logistic(inputs @ beta)
+        gradient = inputs.T @ (weight * (p - target)) + precision * (beta - prior)
+        hessian = (inputs.T * (weight * p * (1.0 - p))) @ inputs + np.diag(precision)
+        step = np.linalg.solve(hessian, gradient)
+        size = 1.0
+        while loss(beta - size * step) > now and size > 1e-10:
+            size /= 2.0
+        beta = beta - size * step
+        before, now = now, loss(beta)
+        if float(np.abs(size * step).max()) < TOLERANCE or before - now <= TOLERANCE * max(1.0, abs(now)):
+            return beta
+    raise EnsembleError(f"the logistic fit of {inputs.shape[1]} coefficients did not converge in {ITERATIONS} steps")
+
+
+def need_both_classes(label: NDArray[np.int64], weight: Floats, what: str) -> None:
+    """Refuse rows of one class only.
+
+    Raises
+    ------
+    EnsembleError
+        Naming what needed them.
+    """
+    if len(label) == 0 or not (weight[label > 0].sum() > 0 and weight[label <= 0].sum() > 0):
+        raise EnsembleError(f"{what} needs rows of both classes; of {len(label)} rows {int((label > 0).sum())} are 1")
