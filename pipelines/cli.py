@@ -36,6 +36,10 @@ COMMANDS: dict[str, Row] = {
     "record": Row(RESEARCH, "Record a venue's live trades and order book, and turn recordings into bars."),
     "features": Row(RESEARCH, "List, show and plot features."),
     "train": Row(RESEARCH, "Train, certify, track and register an ensemble from a configuration."),
+    "retrain": Row(
+        RESEARCH, "Train a run again on what is new, if anything is: data, drift, challenger, gates, report."
+    ),
+    "deploy": Row(RESEARCH, "Register a retraining and its schedule with Prefect."),
     "backtest": Row(RESEARCH, "Trade a registered model over history, after costs."),
     "models": Row(RESEARCH, "List, show, promote and roll back models."),
     "audit": Row(RESEARCH, "Look for leaks: does anything know what it cannot know yet?"),

@@ -15,8 +15,9 @@ from features.row_hash import row_hashes
 from market.bar_events import bar_events
 from market.events import Kind
 from models.bundle.bundle import Bundle
-from models.dataset import Series, decisions
+from models.dataset import Series
 from pipelines import results
+from pipelines.behind import scored_stream
 from pipelines.config import RunConfig
 from pipelines.errors import StageError
 from pipelines.stages.backtest import series_signals, trade
@@ -25,7 +26,7 @@ from pipelines.stages.tape import merge
 from pipelines.workspace import Workspace
 from serving.config import ModelConfig, ServeConfig, SourceConfig
 from serving.scores import read_scores
-from serving.start import Folders, read_stream, trade_start
+from serving.start import Folders, trade_start
 from trading.backtest import Outcome
 from trading.journal import read_journal
 
@@ -74,30 +75,20 @@ def run_live(path: Path, workspace: Workspace) -> str:
 def research(bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Researched:
     """Score the stretch in whole arrays from the bundle's snapshot, and trade it in the compiled loop."""
     instruments, interval = bundle.instruments(), bundle.manifest.features.interval
-    stream, begin = read_stream(bundle, live, workspace.lake), trade_start(bundle, live)
-    volatility = bundle.manifest.features.names.index(bundle.manifest.volatility)
-    engine, runner, panel = bundle.engine(), bundle.runner(), bundle.panel()
-    if panel is not None:
-        symbols = [one.symbol for one in instruments]
-        stream = dict(zip(symbols, panel.replay([stream[symbol] for symbol in symbols]), strict=True))
-    series, firsts, said, bars, events, signals = [], [], [], [], [], []
-    for number, one in enumerate(instruments):
-        engine.restore(bundle.engine_state(one.symbol))
-        runner.set_state(bundle.graph_state(one.symbol))
-        rows = engine.replay(stream[one.symbol])
-        _, probability = runner.run_rows(rows)
-        first = int(np.searchsorted(stream[one.symbol]["end"], begin, side="right"))
-        decides = decisions(rows, bundle.manifest.features.names, bundle.manifest.features.events)
-        volatilities = np.ascontiguousarray(rows[:, volatility])
-        series.append(Series(one.symbol, stream[one.symbol], rows, volatilities, decides))
+    scored, begin = scored_stream(bundle, live, workspace), trade_start(bundle, live)
+    firsts, said, bars, events, signals = [], [], [], [], []
+    for number, (one, series, probability) in enumerate(
+        zip(instruments, scored.series, scored.probability, strict=True)
+    ):
+        first = int(np.searchsorted(series.bars["end"], begin, side="right"))
         firsts.append(first)
         said.append(probability[first:])
-        bars.append(stream[one.symbol][first:])
+        bars.append(series.bars[first:])
         events.append(bar_events(bars[-1], one, number))
-        signals.append(series_signals(series[-1], number, first, said[-1], bundle.manifest.payoff, interval))
+        signals.append(series_signals(series, number, first, said[-1], bundle.manifest.payoff, interval))
     tape = merge(events, signals)
     net, gross = trade(instruments, tape, live.trading, live.exchange, interval, bundle.manifest.payoff.horizon)
-    return Researched(series, firsts, said, bars, net, gross)
+    return Researched(scored.series, firsts, said, bars, net, gross)
 
 
 def equal_rows(left: NDArray[np.generic], right: NDArray[np.generic]) -> int:

@@ -8,7 +8,8 @@
     aliases/<name>/<alias>.json       the alias as it stands: this file alone decides; replaced in one step
 
 One lock serialises writers; readers need none. What a crash leaves behind is completed by the next writer: a torn last
-line is cut off, and a change of an alias that did not reach the history is appended to it.
+line is cut off, half-written files are removed, and a change of an alias that did not reach the history is appended
+to it.
 """
 
 from __future__ import annotations
@@ -34,11 +35,29 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What one gate said."""
+    """What one gate said: ``reason`` is what was measured, ``needed`` what would have passed.
+
+    ``judged``: whether there was enough evidence to judge; what could not be judged has not been passed.
+    """
 
     gate: str
     passed: bool
     reason: str = ""
+    needed: str = ""
+    judged: bool = True
+
+    @property
+    def word(self) -> str:
+        """The verdict in words.
+
+        Examples
+        --------
+        >>> Verdict("drift", True).word, Verdict("drift", False).word, Verdict("drift", False, judged=False).word
+        ('passed', 'FAILED', 'not enough evidence')
+        """
+        if self.passed:
+            return "passed"
+        return "FAILED" if self.judged else "not enough evidence"
 
 
 class VersionRecord(msgspec.Struct, frozen=True):
@@ -101,7 +120,6 @@ class ModelStore:
             reasons = "; ".join(map(str, certificate.get("reasons", ()))) or "it has none"
             raise StoreError(f"{folder}: the certificate did not pass ({reasons}); only a certified bundle is stored")
         with self._lock():
-            self._sweep()
             self._keep(bundle)
             for known in self.versions(name):
                 if known.digest == bundle.digest:
@@ -118,13 +136,21 @@ class ModelStore:
         verdicts: Sequence[Verdict],
         person: str,
         override: str | None = None,
+        since: int | None = None,
     ) -> AliasRecord:
         """Point an alias at a version.
+
+        Parameters
+        ----------
+        since
+            The change of this alias that the verdicts compared with, 0 for none (`ModelStore.change`); by default they
+            compared with nothing.
 
         Raises
         ------
         StoreError
-            If a gate did not pass, or there is no verdict at all, and no override gives a reason.
+            If a gate did not pass, or there is no verdict at all, and no override gives a reason; or the alias moved
+            after ``since``, so that the verdicts are about another one.
         """
         _check_name("alias", alias)
         failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
@@ -137,6 +163,7 @@ class ModelStore:
             digest = self._version(name, version).digest
             self._bundle(digest)
             current = self._healed(name, alias)
+            _check_unmoved(name, alias, current, since)
             change = AliasRecord(
                 name=name,
                 alias=alias,
@@ -214,6 +241,11 @@ class ModelStore:
         files = sorted((self.root / "aliases" / name).glob("[!.]*.json"))
         return {path.stem: _decode(path.read_bytes(), AliasRecord, path) for path in files}
 
+    def change(self, name: str, alias: str) -> int:
+        """The number of an alias's last change, 0 if there is no such alias."""
+        record = self.aliases(name).get(alias)
+        return 0 if record is None else record.change
+
     def history(self, name: str) -> tuple[AliasRecord, ...]:
         """Every change of a model's aliases, oldest first."""
         _check_name("model", name)
@@ -271,12 +303,22 @@ class ModelStore:
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            self._sweep()
             yield
 
 
 def _check_name(what: str, name: str) -> None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", name):
         raise StoreError(f"{what} {name!r} must start with a letter and have only letters, digits, '.', '_' and '-'")
+
+
+def _check_unmoved(name: str, alias: str, current: AliasRecord | None, since: int | None) -> None:
+    if since is not None and since != (current.change if current else 0):
+        now = f"version {current.version} by {current.person}" if current else "nothing"
+        raise StoreError(
+            f"alias {alias!r} of {name!r} moved to {now} while the gates ran: their verdicts compare with what it was "
+            "before; promote again"
+        )
 
 
 def _append(path: Path, record: msgspec.Struct) -> None:

@@ -13,14 +13,14 @@ from pipelines.errors import StageError
 
 if TYPE_CHECKING:
     from models.bundle.bundle import Bundle
-    from models.bundle.store import AliasRecord, ModelStore, Verdict
+    from models.bundle.store import AliasRecord, ModelStore
     from pipelines.workspace import Workspace
 
 app = command_app("List, show, promote and roll back models; print their cards.")
 
 Name = Annotated[str, typer.Argument(help="The model.")]
 Reference = Annotated[str, typer.Argument(help="A version number or an alias.", metavar="VERSION")]
-AliasOption = Annotated[str, typer.Option(help="The alias to move.")]
+ToOption = Annotated[str, typer.Option("--to", help="challenger, champion, or an alias of one's own.")]
 
 
 def _store(workspace: Workspace) -> ModelStore:
@@ -57,6 +57,8 @@ def list_(workspace: WorkspaceOption = WORKSPACE) -> None:
         typer.echo(f"the model store {place.store} is empty: train a model with `bot4 train` or `bot4 demo`")
         return
     typer.echo(table(("model", "version", "bundle", "stored", "aliases"), rows))
+    for name in store.names():
+        _tell_moved(place, name)
 
 
 @app.command(epilog="Example: bot4 models show spot-15m champion")
@@ -136,45 +138,52 @@ def card(
         write_whole(html, render_document(found).encode())
 
 
-@app.command(epilog='Example: bot4 models promote spot-15m challenger --alias champion --override "paper trial"')
+@app.command(epilog='Example: bot4 models promote spot-15m challenger --to champion --override "paper trial"')
 def promote(
     name: Name,
     version: Reference,
-    alias: AliasOption = "champion",
+    to: ToOption = "champion",
+    gates: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The gates' thresholds (TOML); default: the house's.")
+    ] = None,
     override: Annotated[str | None, typer.Option(help="Promote although gates failed, for this reason.")] = None,
     person: Annotated[str | None, typer.Option(help="Who promotes; default: the user of this process.")] = None,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Run the gates of an alias over a version, and point the alias to it if they pass.
 
-    Verdicts, person and reason are recorded with the alias. Serving follows the store.
+    Refusal is the default. Verdicts, person and reason are recorded with the alias. Serving follows the store.
     """
-    from pipelines.gates import find_result, verdicts
+    from pipelines.gates import load_gates
+    from pipelines.gates.text import verdict_table
+    from pipelines.promotion import judge
+    from pipelines.promotion import promote as move
 
     place = open_workspace(workspace)
-    store = _store(place)
-    bundle = store.resolve(name, reference(version))
-    number = next(one.version for one in store.versions(name) if one.digest == bundle.digest)
-    found = verdicts(bundle, alias, find_result(place.runs, bundle.digest))
-    for verdict in found:
-        typer.echo(_verdict_line(verdict))
-    record = store.promote(name, number, alias, found, person or getpass.getuser(), override)
-    typer.echo(f"{name} @{alias} is version {record.version}")
+    judged = judge(place, name, reference(version), to, load_gates(gates))
+    typer.echo(verdict_table(judged.verdicts))
+    _tell_moved(place, name)
+    record = move(place, judged, person or getpass.getuser(), override)
+    typer.echo(f"{name} @{to} is version {record.version}")
     _mirror(place, record)
 
 
-def _verdict_line(verdict: Verdict) -> str:
-    mark = typer.style("passed", fg="green") if verdict.passed else typer.style("FAILED", fg="red")
-    return f"{mark}  {verdict.gate}: {verdict.reason}"
-
-
-@app.command(epilog="Example: bot4 models rollback spot-15m --alias champion")
-def rollback(name: Name, alias: AliasOption = "champion", workspace: WorkspaceOption = WORKSPACE) -> None:
-    """Point an alias at what it pointed at before."""
+@app.command(epilog="Example: bot4 models rollback spot-15m --to champion")
+def rollback(name: Name, to: ToOption = "champion", workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Point an alias at what it pointed at before; again, and it goes one further back."""
     place = open_workspace(workspace)
-    record = _store(place).rollback(name, alias)
-    typer.echo(f"{name} @{alias} is version {record.version} again")
+    _tell_moved(place, name)
+    record = _store(place).rollback(name, to)
+    typer.echo(f"{name} @{to} is version {record.version} again")
     _mirror(place, record)
+
+
+def _tell_moved(workspace: Workspace, name: str) -> None:
+    """Say what MLflow shows otherwise than the store has it."""
+    from pipelines.tracking.by_hand import moved_by_hand
+
+    for sentence in moved_by_hand(workspace, name):
+        typer.echo(typer.style(sentence, fg="yellow"), err=True)
 
 
 def _mirror(workspace: Workspace, record: AliasRecord) -> None:

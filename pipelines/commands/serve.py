@@ -28,6 +28,7 @@ def serve(
     import signal
 
     from pipelines.live import load_live
+    from pipelines.tracking.by_hand import moved_by_hand_elsewhere
     from serving.start import Folders, bring_up
 
     place = open_workspace(workspace)
@@ -36,6 +37,9 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: asked.append(got))
     folders = Folders(place.store, place.lake, place.journals)
+    if chosen.model.name and not chosen.model.alias.isdigit():
+        for sentence in moved_by_hand_elsewhere(place, chosen.model.name):
+            typer.echo(sentence, err=True)
     loop, stream = bring_up(chosen, folders, lambda text: typer.echo(text, err=True))
     typer.echo("ready", err=True)
     typer.echo(said(loop.run(stream, lambda: bool(asked))))

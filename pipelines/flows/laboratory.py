@@ -13,13 +13,11 @@ from market.instruments import Instrument
 from market.time import DAY
 from models.dataset import Panel
 from models.ensemble.nested import Combination, compared_folds
-from models.statistics.trials import effective_trials
 from pipelines.config import RunConfig
 from pipelines.flows.jobs import Scheduler
 from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
-from pipelines.ledger.count import aligned, distinct, overlapping
-from pipelines.ledger.guard import summarise
+from pipelines.ledger.against import count_against
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.summary import TrialSummary
 from pipelines.ledger.trial import Returns, Stretch, Trial
@@ -108,12 +106,6 @@ def study_features(
     return joined_studies([load_study(one.result()) for one in pending])
 
 
-def clustered(returns: Floats) -> float:
-    """The effective number of trials: clusters of correlated ones, or by their average correlation if that is more."""
-    found = effective_trials(returns, np.random.default_rng(0))
-    return max(float(found.count), found.by_correlation)
-
-
 def count_trials(ledger: Ledger, trial: Trial, examined: Examined) -> tuple[TrialSummary, Floats]:
     """The ledger's count for the traded stretch, and the daily returns of its distinct trials there (days, trials)."""
     start, stop = int(examined.days[0]) - DAY, int(examined.days[-1])
@@ -122,8 +114,7 @@ def count_trials(ledger: Ledger, trial: Trial, examined: Examined) -> tuple[Tria
         for one in trial.touched
         if one.start < stop and start < one.stop
     )
-    summary = summarise(ledger, trial.id, touched, effective=clustered)
-    return summary, aligned(distinct(overlapping(ledger.entries(), touched)), touched).returns
+    return count_against(ledger, trial.id, touched)
 
 
 def judge_all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from itertools import chain, count
 from pathlib import Path
 
 import msgspec
@@ -26,14 +27,18 @@ CHALLENGER = "challenger"
 
 @task(name="registration", task_run_name="registration", cache_policy=NO_CACHE, **RETRIES)
 def register(result: RunResult, bundle: Path, workspace: Workspace) -> RunResult:
-    """Put the bundle into the model store and, if its gates pass, point ``@challenger`` at it; save the result."""
+    """Put the bundle into the model store and, if its gates pass, point ``@challenger`` at it; save the result.
+
+    A second try finds what the first one did, and changes nothing.
+    """
     store = ModelStore(workspace.store)
     version = store.put(bundle, result.name)
     stored = store.resolve(result.name, version)
-    found = verdicts(stored, CHALLENGER, result)
-    record = store.promote(result.name, version, CHALLENGER, found, getpass.getuser())
-    info = BundleInfo(result.name, version, record.digest, str(stored.folder), (CHALLENGER,))
-    get_run_logger().info("%s version %d is @%s: bundle %s", result.name, version, CHALLENGER, record.digest[:12])
+    known = store.aliases(result.name).get(CHALLENGER)
+    if known is None or known.digest != stored.digest:
+        store.promote(result.name, version, CHALLENGER, verdicts(stored, CHALLENGER, None), getpass.getuser())
+    info = BundleInfo(result.name, version, stored.digest, str(stored.folder), (CHALLENGER,))
+    get_run_logger().info("%s version %d is @%s: bundle %s", result.name, version, CHALLENGER, stored.digest[:12])
     registered = msgspec.structs.replace(result, bundle=info)
     registered.save(workspace.runs / result.run_id)
     return registered
@@ -44,15 +49,22 @@ def trade_on_paper(result: RunResult, config: RunConfig, workspace: Workspace) -
     """Trade the untouched stretch in a live process; the result with it, saved, and the live configuration's file.
 
     It is not tried again: it computes what it computed, and a second session would go on from the first one's journal.
+    A run that goes on after it was killed here trades under another name; the other process may be trading still.
     """
     version = finished.bundle_of(result).version or 0
-    live = serve_config(config, result.run_id, version)
+    live = serve_config(config, free_name(workspace.journals, result.run_id), version)
     folder = workspace.runs / result.run_id
     path = write_live(live, folder)
     bundle = ModelStore(workspace.store).resolve(result.name, version)
     traded = msgspec.structs.replace(result, paper=paper_run(bundle, live, path, workspace))
     traded.save(folder)
     return traded, path
+
+
+def free_name(journals: Path, run_id: str) -> str:
+    """The run's name, or the first one with a number behind it that no journal has."""
+    names = chain([run_id], (f"{run_id}-{number}" for number in count(2)))
+    return next(name for name in names if not (journals / name).exists())
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, **RETRIES)

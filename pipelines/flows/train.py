@@ -26,7 +26,16 @@ from pipelines.flows.laboratory import count_trials, examine, judge_all, study_f
 from pipelines.flows.progress_artifact import shown_progress
 from pipelines.flows.release import register, track_and_mirror, trade_on_paper, write_html
 from pipelines.flows.retries import RETRIES
-from pipelines.ledger.record import begin_trial, failing, finish_trial, headline
+from pipelines.ledger.record import (
+    MANUAL,
+    RETRAINED,
+    begin_trial,
+    failing,
+    finish_trial,
+    has_outcome,
+    headline,
+    resume_trial,
+)
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.trial import Trial
 from pipelines.predictions import OutOfFold
@@ -131,10 +140,13 @@ def find_data(config: RunConfig, lake: Lake) -> data_stage.DataFacts:
     return data_stage.describe(config.data, lake)
 
 
-def research(config: RunConfig, folder: str, workspace: Workspace, progress: Stage, command: str) -> Researched:
+def research(
+    config: RunConfig, folder: str, workspace: Workspace, progress: Stage, command: str, kind: str = MANUAL
+) -> Researched:
     """Train, certify, backtest and judge; ``folder`` is the configuration file's.
 
-    The run is a trial: it is in the ledger before anything of it is looked at, and its end is too.
+    The run is a trial: it is in the ledger before anything of it is looked at, and its end is too. A retraining goes on
+    with the record, and in the run's folder, of one that was killed.
     """
     stages = progress.plan({key: float(value) for key, value in RESEARCH.items()})
     lake, jobs = Lake(workspace.lake), Scheduler(Artefacts(workspace.artefacts))
@@ -145,8 +157,9 @@ def research(config: RunConfig, folder: str, workspace: Workspace, progress: Sta
     run.laps.over("data", stages["data"], f"{bars:,} bars of {len(facts.series)} instruments")
     ledger, created = Ledger.open(workspace), time.time_ns()
     run_id = new_run_id(config, created)
-    trial = begin_trial(
-        ledger, config, facts, code=code_digest(), instruments=run.instruments, run=run_id, created=created
+    begin = resume_trial if kind == RETRAINED else begin_trial
+    trial = begin(
+        ledger, config, facts, code=code_digest(), instruments=run.instruments, kind=kind, run=run_id, created=created
     )
     with failing(ledger, trial):
         return investigate(run, facts, ledger, trial)
@@ -211,7 +224,8 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         config, panel_artefact, panels, windows, made, combinations, run.instruments, jobs, stages["laboratory"]
     )
     digest = Bundle.load(bundle).digest
-    finish_trial(ledger, trial, metrics=headline(judged, backtest), bundle=digest, returns=examined.by_day)
+    if not has_outcome(ledger, trial):
+        finish_trial(ledger, trial, metrics=headline(judged, backtest), bundle=digest, returns=examined.by_day)
     trials, others = count_trials(ledger, trial, examined)
     laboratory = judge_all(config, panel, windows, compared, examined, trials, others)
     laps.over("laboratory", stages["laboratory"])
@@ -276,7 +290,13 @@ def release(found: Researched, config: RunConfig, workspace: Workspace, progress
     validate_parameters=False,
 )
 def train_flow(
-    name: str, config: RunConfig, folder: str, workspace: Workspace, progress: Stage, command: str
+    name: str,
+    config: RunConfig,
+    folder: str,
+    workspace: Workspace,
+    progress: Stage,
+    command: str,
+    kind: str = MANUAL,
 ) -> Finished:
     """Research, then release: a run is complete when its model is registered, traded on paper, reported and tracked.
 
@@ -284,7 +304,7 @@ def train_flow(
     """
     parts = progress.plan({"train": float(sum(RESEARCH.values())), "release": float(sum(RELEASE.values()))})
     with one_blas_thread(), shown_progress("training", f"training {name}", lambda: progress.fraction):
-        found = research(config, folder, workspace, parts["train"], command)
+        found = research(config, folder, workspace, parts["train"], command, kind)
         return release(found, config, workspace, parts["release"])
 
 

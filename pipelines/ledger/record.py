@@ -20,6 +20,9 @@ from pipelines.ledger.errors import LedgerError
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.trial import SHARPE, Outcome, Returns, Status, Stretch, Trial, fresh_id
 
+MANUAL, RETRAINED = "manual", "retraining"
+"""Kinds of trainings: by hand, and by the retraining flow."""
+
 if TYPE_CHECKING:
     from market.instruments import Instrument
     from pipelines.config import DataConfig, RunConfig
@@ -52,7 +55,7 @@ def new_trial(
     *,
     code: str,
     instruments: Iterable[Instrument] = (),
-    kind: str = "manual",
+    kind: str = MANUAL,
     run: str = "",
     person: str | None = None,
     parameters: Mapping[str, Any] | None = None,
@@ -93,6 +96,25 @@ def begin_trial(ledger: Ledger, config: RunConfig, facts: DataFacts, **details: 
     trial = new_trial(config, facts, **details)
     ledger.begin(trial)
     return trial
+
+
+def resume_trial(ledger: Ledger, config: RunConfig, facts: DataFacts, **details: Any) -> Trial:
+    """The record of the same trial and kind that a killed process left, or, if there is none, a new one, begun.
+
+    Whoever resumes knows that no other process works on that trial. Details and errors as `begin_trial`.
+    """
+    trial = new_trial(config, facts, **details)
+    for entry in reversed(ledger.entries()):
+        same = entry.trial.identity == trial.identity and entry.trial.kind == trial.kind
+        if same and entry.status in ("begun", "finished"):
+            return entry.trial
+    ledger.begin(trial)
+    return trial
+
+
+def has_outcome(ledger: Ledger, trial: Trial) -> bool:
+    """Whether a trial has its outcome, as one that is resumed may have."""
+    return any(one.trial.id == trial.id and one.outcome is not None for one in ledger.entries())
 
 
 def finish_trial(

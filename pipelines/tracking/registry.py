@@ -57,6 +57,16 @@ class Registry:
         found = self._client.search_model_versions(f"name = '{name}' and tags.`{DIGEST_TAG}` = '{digest}'")
         return max((int(one.version) for one in found), default=None)
 
+    def aliases(self, name: str) -> dict[str, tuple[int, str]]:
+        """Every alias of a model: the version it points to, and the content digest of its bundle (empty: unknown)."""
+        for model in self._client.search_registered_models(f"name = '{name}'"):
+            versions = {alias: int(version) for alias, version in model.aliases.items()}
+            tags = {
+                version: self._client.get_model_version(name, str(version)).tags for version in set(versions.values())
+            }
+            return {alias: (version, tags[version].get(DIGEST_TAG, "")) for alias, version in versions.items()}
+        return {}
+
     def mirror_alias(self, name: str, version: int, alias: str) -> None:
         """Let ``@alias`` point to a version.
 

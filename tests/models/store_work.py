@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import traceback
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from random import Random
 
+from models.bundle.errors import StoreError
 from models.bundle.store import ModelStore, Verdict
 
 PASSED = (Verdict("certificate", True),)
+ALIASES = ("champion", "challenger")
 
 
 def heard(failed, work, *arguments):
@@ -26,6 +30,17 @@ def promote_often(root, person, times):
     store = ModelStore(root)
     for number in range(times):
         store.promote("btc", 1 + number % 3, "champion", PASSED, person)
+
+
+def promote_and_roll_back(root, person, seed):
+    """On and on, until it is killed: promotions, and as many rollbacks as there is something to go back to."""
+    random, store = Random(seed), ModelStore(root)
+    while True:
+        if random.random() < 0.6:
+            store.promote("btc", random.randint(1, 3), random.choice(ALIASES), PASSED, person)
+        else:
+            with suppress(StoreError):
+                store.rollback("btc", random.choice(ALIASES), person)
 
 
 def register(root, folders):

@@ -1,13 +1,16 @@
 """The model store: versions, aliases, gates, rollback, and what survives concurrency and kills."""
 
 import multiprocessing
+import os
 import signal
+import time
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
 from bundle_samples import write_bundle
-from store_work import PASSED, heard, killed_before_call, promote_often, register
+from store_work import ALIASES, PASSED, heard, killed_before_call, promote_and_roll_back, promote_often, register
 
 from models.bundle.bundle import MANIFEST, Bundle
 from models.bundle.errors import DamagedBundle, StoreError
@@ -160,6 +163,44 @@ def test_a_change_that_did_not_reach_the_history_does_later(filled):
     assert [(record.change, record.person) for record in filled.history("btc")] == [(1, "ann"), (2, "bob"), (3, "cyd")]
 
 
+def test_a_promotion_whose_champion_moved_meanwhile_is_refused(filled):
+    """Two people had their models compared with the first champion; the second one's verdicts are about another."""
+    filled.promote("btc", 1, "champion", PASSED, "ann")
+    since = filled.change("btc", "champion")
+    filled.promote("btc", 2, "champion", PASSED, "bob", since=since)
+    with pytest.raises(StoreError, match=r"moved to version 2 by bob while the gates ran.*promote again"):
+        filled.promote("btc", 3, "champion", PASSED, "cyd", since=since)
+    with pytest.raises(StoreError, match="while the gates ran"):
+        filled.promote("btc", 3, "champion", PASSED, "cyd", override="in a hurry", since=since)
+    assert filled.aliases("btc")["champion"].version == 2
+    assert filled.change("btc", "challenger") == 0
+    filled.promote("btc", 3, "challenger", PASSED, "cyd", since=0)
+    with pytest.raises(StoreError, match="moved to version 3"):
+        filled.promote("btc", 1, "challenger", PASSED, "ann", since=0)
+
+
+@pytest.mark.parametrize("lost", ["nothing", "the last line", "half of the last line"])
+def test_rollback_twice_after_a_crash(filled, lost):
+    """The third promotion was killed after the alias moved, before, or while, its line reached the history."""
+    for version, person in ((1, "ann"), (2, "bob"), (3, "cyd")):
+        filled.promote("btc", version, "champion", PASSED, person)
+    file = filled.root / "models" / "btc" / "history.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    cut = {"nothing": lines, "the last line": lines[:2], "half of the last line": [*lines[:2], lines[2][:40]]}
+    file.write_bytes(b"".join(cut[lost]))
+    assert filled.resolve("btc", "champion").digest == filled.versions("btc")[2].digest
+    assert [filled.rollback("btc", "champion", "dee").version for _ in range(2)] == [2, 1]
+    changes = filled.history("btc")
+    assert [(one.change, one.version, one.action) for one in changes] == [
+        (1, 1, "promote"),
+        (2, 2, "promote"),
+        (3, 3, "promote"),
+        (4, 2, "rollback"),
+        (5, 1, "rollback"),
+    ]
+    assert filled.aliases("btc")["champion"] == changes[-1]
+
+
 def words(failed):
     return failed.read_text() if failed.exists() else "no word of it"
 
@@ -220,3 +261,73 @@ def test_a_kill_before_any_call_leaves_the_store_whole(tmp_path, folders):
     while check_kill(number, tmp_path / str(number), folders):
         number += 1
     assert number > 50
+
+
+def check_whole(store):
+    """What holds at every moment, whoever is being killed: each alias is one record, of a version there is."""
+    for alias, record in store.aliases("btc").items():
+        assert (record.name, record.alias) == ("btc", alias)
+        assert store.versions("btc")[record.version - 1].digest == record.digest
+        assert len(list((store.root / "aliases" / "btc").glob(f"{alias}*.json"))) == 1
+
+
+def check_history(store):
+    """Of each alias: every change once, numbered without a hole, each rollback to what its number says."""
+    for alias in ALIASES:
+        changes = [one for one in store.history("btc") if one.alias == alias]
+        assert [one.change for one in changes] == list(range(1, len(changes) + 1))
+        assert store.aliases("btc")[alias] == changes[-1]
+        for one in changes:
+            if one.action == "promote":
+                assert one.previous == one.change - 1
+            else:
+                restored = changes[changes[one.change - 2].previous - 1]
+                assert (one.version, one.previous) == (restored.version, restored.previous)
+
+
+def hammer(store, kills, seed):
+    """Three processes promote and roll back without end; one after another is killed at a random moment."""
+    random, numbers = Random(seed), count()
+
+    def started():
+        number = next(numbers)
+        worker = CLEAN.Process(target=promote_and_roll_back, args=(store.root, f"worker {number}", seed + number))
+        worker.start()
+        return worker
+
+    workers = [started() for _ in range(3)]
+    try:
+        for _ in range(kills):
+            time.sleep(0.02 + 0.05 * random.random())
+            victim = workers.pop(random.randrange(len(workers)))
+            os.kill(victim.pid, signal.SIGKILL)
+            victim.join()
+            assert victim.exitcode == -signal.SIGKILL
+            check_whole(store)
+            workers.append(started())
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.join()
+
+
+def check_hammered(store, kills, seed):
+    for alias in ALIASES:
+        store.promote("btc", 1, alias, PASSED, "ann")
+    hammer(store, kills, seed)
+    for alias in ALIASES:
+        store.promote("btc", 2, alias, PASSED, "ann")
+    check_whole(store)
+    check_history(store)
+    assert [path.name for path in store.root.rglob(".*") if path.name != ".lock"] == []
+    assert len(store.history("btc")) > 2 * kills
+
+
+def test_killed_writers_leave_one_champion_and_a_whole_history(filled):
+    check_hammered(filled, kills=25, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_many_killed_writers_leave_one_champion_and_a_whole_history(filled, seed):
+    check_hammered(filled, kills=200, seed=100 * seed)

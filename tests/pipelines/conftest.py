@@ -9,6 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
+from pipelines.commands.ui import prefect_plan
+from pipelines.prefect_settings import SETTINGS
+from pipelines.servers import free_port, running
+
 MAIN = "from pipelines.cli import main; main()"
 CONFIG = """
 name = "tiny"
@@ -76,3 +80,16 @@ def road(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     (run,) = (folder / "workspace" / "runs").iterdir()
     return Road(folder / "workspace", config, run, done.stdout)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A Prefect server's API address: one that a killed process had started for itself would stay behind."""
+    folder = tmp_path_factory.mktemp("server")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SETTINGS.items():
+            patch.setenv(name, value)
+        patch.setenv("PREFECT_HOME", str(folder))
+        plan = prefect_plan(free_port())
+        with running([plan], folder, lambda *_: None):
+            yield f"{plan.url}/api"

@@ -1,30 +1,46 @@
 """``bot4 models``: promotion goes through the gates, into the store, and is shown in MLflow."""
 
+import shutil
+
 import pytest
 from typer.testing import CliRunner
 
 from models.bundle.store import ModelStore
 from pipelines.cli import app
 from pipelines.commands.models import reference
-from tests.pipelines.factory import make_result
-from tests.pipelines.tiny_bundle import with_bundle, write_bundle
+from pipelines.workspace import Workspace
+from tests.pipelines.promoted import fill, registered, write_bundle
+from tests.pipelines.test_gates import ALL, GOOD
 
 RUNNER = CliRunner()
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    return fill(tmp_path_factory.mktemp("filled")).root
+
+
 @pytest.fixture
-def workspace(tmp_path):
-    store = ModelStore(tmp_path / "store")
-    for number in (1, 2):
-        digest = write_bundle(tmp_path / f"bundle{number}", intercept=0.1 * number)
-        assert store.put(tmp_path / f"bundle{number}", "tiny") == number
-        result = make_result(edge=0.4, drift=4e-4) if number == 1 else make_result()
-        with_bundle(result, digest).save(tmp_path / "runs" / f"run{number}")
-    return tmp_path
+def workspace(filled, tmp_path):
+    shutil.copytree(filled, tmp_path / "workspace")
+    return tmp_path / "workspace"
 
 
 def run(workspace, *arguments):
     return RUNNER.invoke(app, ["models", *map(str, arguments), "--workspace", str(workspace)], prog_name="bot4")
+
+
+def promote(workspace, *arguments):
+    """With thresholds that the first version passes on any machine, on any day."""
+    return run(workspace, "promote", "tiny", *arguments, "--gates", workspace / "easy.toml")
+
+
+def gates_of(text):
+    """What the table says: gate to verdict."""
+    words = ("passed", "FAILED", "not enough evidence")
+    lines = [line.split("  ") for line in text.splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    return {line[0]: line[1] for line in cells if len(line) > 2 and line[1] in words}
 
 
 def test_an_empty_store_says_what_to_do(tmp_path):
@@ -37,15 +53,16 @@ def test_list_promote_list_rollback(workspace):
         ["tiny", "1"],
         ["tiny", "2"],
     ]
-    done = run(workspace, "promote", "tiny", "1", "--person", "Ada")
+    done = promote(workspace, "1", "--person", "Ada")
     assert done.exit_code == 0, done.output
-    assert done.output.count("passed") == 9
+    assert gates_of(done.output) == dict.fromkeys(ALL, "passed")
     assert "tiny @champion is version 1" in done.output
     assert "no MLflow store" in done.output
     record = ModelStore(workspace / "store").aliases("tiny")["champion"]
-    assert (record.person, [one.passed for one in record.verdicts]) == ("Ada", [True] * 9)
+    assert (record.person, [one.passed for one in record.verdicts]) == ("Ada", [True] * len(ALL))
+    assert all(one.needed for one in record.verdicts)
     assert run(workspace, "list").output.splitlines()[1].endswith("@champion")
-    forced = run(workspace, "promote", "tiny", "2", "--override", "to try the rollback")
+    forced = promote(workspace, "2", "--override", "to try the rollback")
     assert forced.exit_code == 0, forced.output
     assert run(workspace, "list").output.splitlines()[2].endswith("@champion")
     back = run(workspace, "rollback", "tiny")
@@ -53,16 +70,79 @@ def test_list_promote_list_rollback(workspace):
 
 
 def test_a_model_without_evidence_is_refused_and_the_store_unchanged(workspace):
-    done = run(workspace, "promote", "tiny", "2")
+    done = promote(workspace, "2")
     assert done.exit_code == 2
-    assert "FAILED  prediction: information gain" in done.stdout
+    said = gates_of(done.stdout)
+    failed = {gate for gate, word in said.items() if word != "passed"}
+    assert failed == {"prediction", "profit", "deflated Sharpe", "better than the base rate"}
     assert "is not promoted to 'champion'" in done.stderr
     assert ModelStore(workspace / "store").aliases("tiny") == {}
 
 
+def test_a_worse_model_does_not_follow_the_champion(workspace):
+    """Its run looks as good as the champion's; the bars behind both say otherwise."""
+    place = Workspace(workspace)
+    digest = write_bundle(workspace / "bundle3", slope=-0.3)
+    ModelStore(place.store).put(workspace / "bundle3", "tiny")
+    registered(place, 3, digest, GOOD)
+    assert promote(workspace, "1").exit_code == 0
+    done = promote(workspace, "3")
+    assert done.exit_code == 2
+    said = gates_of(done.stdout)
+    assert {gate for gate, word in said.items() if word != "passed"} == {
+        "not worse than the champion",
+        "better than the champion",
+    }
+
+
+def test_a_better_model_follows_the_champion(workspace):
+    assert promote(workspace, "2", "--override", "a beginning").exit_code == 0
+    done = promote(workspace, "1")
+    assert done.exit_code == 0, done.output
+    said = gates_of(done.stdout)
+    assert said["not worse than the champion"] == said["better than the champion"] == "passed"
+    assert "better than the base rate" not in said
+
+
+def test_models_with_other_labels_are_not_compared(workspace):
+    place = Workspace(workspace)
+    digest = write_bundle(workspace / "bundle3", label={"horizon": 3, "barrier": 1.5})
+    ModelStore(place.store).put(workspace / "bundle3", "tiny")
+    registered(place, 3, digest, GOOD)
+    assert promote(workspace, "1").exit_code == 0
+    done = promote(workspace, "3")
+    assert done.exit_code == 2
+    assert gates_of(done.stdout)["better than the champion"] == "not enough evidence"
+    assert "they differ in labels" in done.stderr
+
+
+def test_a_lake_without_newer_bars_is_not_enough(workspace):
+    shutil.rmtree(workspace / "lake")
+    done = promote(workspace, "1")
+    said = gates_of(done.stdout)
+    assert {gate for gate, word in said.items() if word != "passed"} == {"better than the base rate", "drift"}
+    assert said["drift"] == "not enough evidence"
+
+
+def test_by_the_house_thresholds_a_model_of_years_ago_is_expired(workspace):
+    done = run(workspace, "promote", "tiny", "1")
+    assert gates_of(done.stdout)["expiry"] == "FAILED"
+    assert done.exit_code == 2
+
+
+def test_a_champion_that_is_damaged_is_said_and_may_be_overruled(workspace):
+    assert promote(workspace, "1").exit_code == 0
+    manifest = ModelStore(workspace / "store").resolve("tiny", 1).folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    done = promote(workspace, "2")
+    assert gates_of(done.stdout)["better than the champion"] == "not enough evidence"
+    assert "the champion, version 1, cannot be read" in done.stderr
+    assert promote(workspace, "2", "--override", "the champion is damaged").exit_code == 0
+
+
 def test_challenger_to_champion_by_alias(workspace):
-    assert run(workspace, "promote", "tiny", "1", "--alias", "challenger").exit_code == 0
-    done = run(workspace, "promote", "tiny", "@challenger")
+    assert promote(workspace, "1", "--to", "challenger").exit_code == 0
+    done = promote(workspace, "@challenger")
     assert done.exit_code == 0, done.output
     assert set(ModelStore(workspace / "store").aliases("tiny")) == {"challenger", "champion"}
 
