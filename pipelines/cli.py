@@ -40,6 +40,7 @@ COMMANDS: dict[str, Row] = {
         RESEARCH, "Train a run again on what is new, if anything is: data, drift, challenger, gates, report."
     ),
     "deploy": Row(RESEARCH, "Register a retraining and its schedule with Prefect."),
+    "tune": Row(RESEARCH, "Search a space of a training's configurations on its own purged folds."),
     "backtest": Row(RESEARCH, "Trade a registered model over history, after costs."),
     "models": Row(RESEARCH, "List, show, promote and roll back models."),
     "audit": Row(RESEARCH, "Look for leaks: does anything know what it cannot know yet?"),

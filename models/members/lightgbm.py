@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.domain import above, between
 from models.members.facts import MemberFacts
 from models.members.protocol import FitRecord, Progress
 from models.members.training import Rows, consecutive, take_both, usable
@@ -51,6 +52,15 @@ class LightgbmConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feature_share: float = 0.6
     row_share: float = 0.8
     threads: int = 1
+
+    def __post_init__(self) -> None:
+        between(self, 1, 100_000, "rounds", "patience")
+        between(self, 1, 1e9, "leaf_rows")
+        between(self, 2, 131_072, "leaves")
+        between(self, 1, 64, "depth")
+        between(self, 0, 1e15, "l2")
+        between(self, 1, 1024, "threads")
+        above(self, 0, 1, "learning_rate", "feature_share", "row_share")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.domain import above, between
 from models.members.facts import MemberFacts
 from models.members.protocol import FitRecord, Progress
 from models.members.scaling import Scaler, fit_scaler
@@ -48,6 +49,13 @@ class LinearConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     l1_ratio: float = 0.0
     clip: float = 5.0
     iterations: int = 300
+
+    def __post_init__(self) -> None:
+        if not self.inverse_strengths or any(not one > 0 for one in self.inverse_strengths):
+            raise ValueError(f"inverse_strengths are {list(self.inverse_strengths)}; list numbers above 0")
+        between(self, 0, 1, "l1_ratio")
+        above(self, 0, 1e6, "clip")
+        between(self, 1, 1_000_000, "iterations")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.dataset import Panel
 from models.members.device import Device, torch_sees_cuda, training_device
+from models.members.domain import above, between
 from models.members.facts import MemberFacts
 from models.members.protocol import FitRecord, Progress
 from models.members.scaling import Scaler, fit_scaler
@@ -68,6 +69,17 @@ class SequenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bf16: bool = False
     threads: int = 1
     device: Device = "cpu"
+
+    def __post_init__(self) -> None:
+        between(self, 1, 4096, "hidden")
+        between(self, 1, 64, "layers")
+        between(self, 0, 0.95, "dropout")
+        above(self, 0, 1e6, "clip", "gradient_norm")
+        between(self, 1, 100_000, "epochs", "patience", "chunk", "stream", "updates", "most_streams")
+        above(self, 0, 1, "learning_rate")
+        between(self, 0, 1, "warm_up", "weight_decay")
+        between(self, 0, 100_000, "burn_in")
+        between(self, 1, 1024, "threads")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

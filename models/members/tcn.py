@@ -22,6 +22,7 @@ class TcnConfig(SequenceConfig, frozen=True, forbid_unknown_fields=True):
     kernel: int = 3
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 2 <= self.kernel <= 16:
             raise ValueError(f"kernel is {self.kernel}; a layer looks at 2 to 16 moments")
         if not 1 <= self.layers <= 12:

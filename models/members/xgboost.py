@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.dataset import Panel
 from models.members.device import Device, training_device, xgboost_sees_cuda
+from models.members.domain import above, between
 from models.members.facts import MemberFacts
 from models.members.protocol import FitRecord, Progress
 from models.members.training import Rows, consecutive, take_both, usable
@@ -57,6 +58,15 @@ class XgboostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bins: int = 256
     threads: int = 1
     device: Device = "cpu"
+
+    def __post_init__(self) -> None:
+        between(self, 1, 100_000, "rounds", "patience")
+        between(self, 1, 1e9, "leaf_rows")
+        between(self, 1, 64, "depth")
+        between(self, 0, 1e15, "l2")
+        between(self, 2, 65_536, "bins")
+        between(self, 1, 1024, "threads")
+        above(self, 0, 1, "learning_rate", "feature_share", "row_share")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -48,9 +48,9 @@ def list_(
     """List what was tried, the newest first: trainings, backtests, recorded studies and cross-validations, finished or
     not.
 
-    Trainings and backtests record themselves; a study and a cross-validation do when they are run through
-    pipelines.ledger (study.StudyRecorder, cross_validation.cross_validation). What is tried past the ledger is not
-    counted.
+    Trainings, backtests and `bot4 tune` record themselves; a study of one's own and a cross-validation do when they are
+    run through pipelines.ledger (study.StudyRecorder, cross_validation.cross_validation). What is tried past the ledger
+    is not counted.
 
     Trials that touched the same instrument at an overlapping time count together in every verdict.
 

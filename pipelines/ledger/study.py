@@ -27,9 +27,9 @@ STATUS: dict[str, Status] = {"COMPLETE": "finished", "PRUNED": "pruned"}
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What an evaluation found: the study's value, and what the ledger keeps beside it."""
+    """What an evaluation found: the study's value (of several objectives, one each), and what the ledger keeps."""
 
-    value: float
+    value: float | tuple[float, ...]
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     returns: Returns | None = None
     bundle: str = ""
@@ -58,7 +58,9 @@ class StudyRecorder:
         self._ledger = ledger
         self._base = base
 
-    def objective(self, configure: Callable[[Any], T], evaluate: Callable[[T], Evaluation]) -> Callable[[Any], float]:
+    def objective(
+        self, configure: Callable[[Any], T], evaluate: Callable[[T], Evaluation]
+    ) -> Callable[[Any], float | tuple[float, ...]]:
         """An objective that is recorded before and after it is evaluated.
 
         Parameters
@@ -69,7 +71,7 @@ class StudyRecorder:
             Fits and scores a configuration. What it raises is recorded and raised on.
         """
 
-        def recorded(trial: Any) -> float:
+        def recorded(trial: Any) -> float | tuple[float, ...]:
             config = configure(trial)
             mine = self._begin(digest(config), trial.params, _place(trial.study, trial.number))
             trial.set_user_attr(BEGAN, mine.id)
@@ -79,7 +81,7 @@ class StudyRecorder:
                 record_error(self._ledger, mine, error)
                 trial.set_user_attr(ENDED, True)
                 raise
-            metrics = {"value": found.value, **found.metrics}
+            metrics = {**named(found.value), **found.metrics}
             finish_trial(self._ledger, mine, metrics=metrics, returns=found.returns, bundle=found.bundle)
             trial.set_user_attr(ENDED, True)
             return found.value
@@ -97,8 +99,7 @@ class StudyRecorder:
             )
         else:
             mine = self._ledger.entry(began).trial
-        values = trial.values or []
-        metrics = {"value": values[0]} if len(values) == 1 else {f"value_{n}": one for n, one in enumerate(values)}
+        metrics = named(tuple(trial.values or ()))
         finish_trial(self._ledger, mine, status=STATUS.get(trial.state.name, "failed"), metrics=metrics)
 
     def _begin(self, configuration: str, parameters: Mapping[str, Any], note: str) -> Trial:
@@ -113,6 +114,18 @@ class StudyRecorder:
         )
         self._ledger.begin(mine)
         return mine
+
+
+def named(value: float | tuple[float, ...]) -> dict[str, float | None]:
+    """A study's value as the ledger names it; those of several objectives are numbered.
+
+    Examples
+    --------
+    >>> named(0.5), named((0.5,)), named((0.5, 2.0))
+    ({'value': 0.5}, {'value': 0.5}, {'value_0': 0.5, 'value_1': 2.0})
+    """
+    values = value if isinstance(value, tuple) else (value,)
+    return {"value": values[0]} if len(values) == 1 else {f"value_{n}": one for n, one in enumerate(values)}
 
 
 def _place(study: Any, number: int) -> str:

@@ -194,3 +194,22 @@ def test_a_plain_url_finds_the_driver(url, tmp_path):
     assert locate(Workspace(tmp_path), {"MLFLOW_TRACKING_URI": plain}).url.database == url.rpartition("/")[2]
     Ledger(parse_url(plain)).begin(make_trial())
     assert len(Ledger(parse_url(url)).entries()) == 1
+
+
+def test_a_study_is_kept_there_and_goes_on_after_a_kill(url, ledger, tmp_path):
+    import optuna
+
+    from pipelines.tuning.storage import VARIABLE, ended, open_storage, recover, studies_url
+    from tests.pipelines.test_tuning_killed import abandon, square, study_in
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    place = studies_url(Workspace(tmp_path), "sqlite:///not-this.db", {VARIABLE: url})
+    study = study_in(open_storage(place))
+    study.optimize(square, n_trials=2)
+    abandoned = abandon(study)
+    again = study_in(open_storage(place))
+    assert recover(again, ledger) == 1
+    again.optimize(square, n_trials=2)
+    found = ended(again.get_trials())
+    assert len(found) == 4
+    assert found[2].params == abandoned.params
