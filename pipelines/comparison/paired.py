@@ -36,7 +36,8 @@ LEVEL = 0.95
 class PairedTest:
     """The first run's figure minus the second's, over ``rows`` that both have; ``adjusted`` for all pairs.
 
-    ``effective``: the independent decisions that the rows are worth; of days, the days.
+    ``effective``: the independent decisions that the rows are worth; of days, the days. ``lost``: both lost on those
+    days. A Sharpe ratio below 0 rises with the risk that is taken, so the higher one is then not the better one.
     """
 
     rows: int
@@ -44,12 +45,16 @@ class PairedTest:
     difference: Interval
     p_value: float
     adjusted: float
+    lost: bool = False
 
     @property
     def decided(self) -> int:
-        """−1 or +1 if the difference is below or above zero beyond chance, after adjustment; 0 if it is not."""
+        """−1 or +1 if the difference is below or above zero beyond chance, after adjustment; 0 if it is not.
+
+        0 also where both lost: nothing then speaks for either.
+        """
         low, high = self.difference.low, self.difference.high
-        if self.adjusted > 1 - LEVEL or low <= 0 <= high:
+        if self.lost or self.adjusted > 1 - LEVEL or low <= 0 <= high:
             return 0
         return 1 if low > 0 else -1
 
@@ -155,12 +160,12 @@ def sharpe_test(one: RunResult, other: RunResult) -> PairedTest | str:
     _, left, right = np.intersect1d(found[0][0], found[1][0], return_indices=True)
     if len(left) == 0:
         return "they traded on no day in common"
-    done = studentised_sharpe_difference(
-        found[0][1][left], found[1][1][right], BLOCK_DAYS, DRAWS, np.random.default_rng(SEED), LEVEL
-    )
+    returns = found[0][1][left], found[1][1][right]
+    done = studentised_sharpe_difference(*returns, BLOCK_DAYS, DRAWS, np.random.default_rng(SEED), LEVEL)
     scale = float(one.backtest.net_performance.periods_per_year**0.5)
     years = Interval(*(scale * bound for bound in (done.difference.value, done.difference.low, done.difference.high)))
-    return _test(len(left), len(left), Comparison(years, done.p_value))
+    test = _test(len(left), len(left), Comparison(years, done.p_value))
+    return replace(test, lost=all(float(each.mean()) < 0 for each in returns))
 
 
 def _test(rows: int, effective: float, found: Comparison) -> PairedTest:

@@ -119,6 +119,11 @@ def trading(pairs: Sequence[Pair], labels: Labels) -> tuple[str, ...]:
 def _traded(pair: Pair, test: PairedTest, labels: Labels) -> str:
     found = test.difference
     gap = interval(Estimate(found.value, found.low, found.high), 2, signed=True)
+    if test.lost:
+        return (
+            f"{labels[pair.one]} and {labels[pair.other]} both lost after costs on the same {test.rows:,} days: a "
+            f"Sharpe ratio below 0 rises with risk, so their difference, {gap} a year, speaks for neither."
+        )
     verb = {-1: "has a lower", 1: "has a higher", 0: "cannot be shown to have another"}[test.decided]
     return (
         f"{labels[pair.one]} {verb} Sharpe ratio after costs than {labels[pair.other]}: the difference is {gap} a year "

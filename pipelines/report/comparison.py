@@ -96,8 +96,13 @@ def _test_row(name: str, what: str, test: PairedTest, digits: int, adjusted: flo
         interval(_estimate(test.difference), digits, signed=True),
         probability(test.p_value),
         "" if adjusted is None else probability(adjusted),
-        "" if adjusted is None else {-1: "lower", 0: "undecided", 1: "higher"}[test.decided],
+        "" if adjusted is None else outcome(test),
     )
+
+
+def outcome(test: PairedTest) -> str:
+    """What came of a test, in a word or two."""
+    return "both lost" if test.lost else {-1: "lower", 0: "undecided", 1: "higher"}[test.decided]
 
 
 def _estimate(found: Interval) -> Estimate:

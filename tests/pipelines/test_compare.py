@@ -288,6 +288,26 @@ def test_sharpe_ratios_are_compared_on_the_days_of_both(two):
     assert pair.sharpe == "they traded on no day in common"
 
 
+def test_a_higher_ratio_of_two_that_lost_speaks_for_neither():
+    def with_returns(label, mean, spread):
+        lab = result_of().laboratory
+        days = len(lab.days)
+        returns = mean + spread * np.random.default_rng(days).normal(size=days)
+        found = tuple(replace(one, returns=returns + (one.name != ENSEMBLE)) for one in lab.strategies)
+        return Contender(label, replace(result_of(), laboratory=replace(lab, strategies=found)), None)
+
+    wild, calm = with_returns("wild", -0.01, 0.05), with_returns("calm", -0.01, 0.005)
+    (pair,) = pairs([wild, calm])
+    assert pair.sharpe.difference.low > 0
+    assert pair.sharpe.p_value < 0.05
+    assert (pair.sharpe.lost, pair.sharpe.decided) == (True, 0)
+    shown = "".join(comparison([wild, calm]).sections[0].points)
+    assert "wild and calm both lost after costs" in shown
+    assert "higher" not in shown
+    (pair,) = pairs([with_returns("up", 0.01, 0.005), calm])
+    assert (pair.sharpe.lost, pair.sharpe.decided) == (False, 1)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("finished")
