@@ -1,8 +1,8 @@
-"""``python -m tests.pipelines.retrain_work POINT CONF WORKSPACE``: retrain, and kill -9 itself at a numbered point.
+"""``python -m tests.pipelines.retrain_work POINT CONF WORKSPACE``: retrain, and kill -9 itself at a point.
 
 A point is the moment before or after something is left behind: an artefact, a line of the ledger, a version, an alias,
-a result, a report, a tracked run. Their names, in order, go into ``points`` beside the configuration; point 0 kills
-nobody.
+a result, a report, a tracked run. It is given by its number or its name; 0 kills nobody. The names of those that were
+reached go into ``points`` beside the configuration.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LEAVES_BEHIND = (
 class Points:
     """Counts the points, says their names, and kills the process at one."""
 
-    def __init__(self, deadly: int, file: Path) -> None:
+    def __init__(self, deadly: str, file: Path) -> None:
         self.deadly, self.file = deadly, file
         self.count, self.lock = 0, threading.Lock()
 
@@ -49,7 +49,7 @@ class Points:
             self.count += 1
             with self.file.open("a") as file:
                 file.write(f"{name}\n")
-            if self.count == self.deadly:
+            if self.deadly in (str(self.count), name):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, owner: object, name: str) -> None:
@@ -65,7 +65,7 @@ class Points:
         setattr(owner, name, counted)
 
 
-def main(deadly: int, conf: Path, workspace: Workspace) -> None:
+def main(deadly: str, conf: Path, workspace: Workspace) -> None:
     configure(workspace)
     points = Points(deadly, conf.parent / "points")
     for owner, name in LEAVES_BEHIND:
@@ -76,4 +76,4 @@ def main(deadly: int, conf: Path, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), Workspace(Path(sys.argv[3])))
+    main(sys.argv[1], Path(sys.argv[2]), Workspace(Path(sys.argv[3])))

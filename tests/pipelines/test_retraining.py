@@ -24,7 +24,8 @@ from pipelines.ledger.record import RETRAINED, finish_trial, has_outcome, resume
 from pipelines.ledger.store import Ledger
 from pipelines.results import RunResult
 from pipelines.retraining import Retraining, Step, alone, find_retraining, load_plan
-from pipelines.stages.data import describe
+from pipelines.stages.data import describe, instruments
+from pipelines.stages.environment import code_digest
 from pipelines.workspace import Workspace
 from tests.pipelines.conftest import bot4
 from tests.pipelines.grown import grow, grown_workspace
@@ -191,10 +192,27 @@ def check_one_training(workspace, versions=1):
     assert numbers == list(range(1, versions + 1))
 
 
+def test_killed_in_training_it_leaves_one_record_which_the_next_one_takes_up(place, server):
+    """A real process, kill -9, once its trial is in the ledger: nobody begins it a second time."""
+    workspace, path = place
+    assert retrain(path, workspace, server, deadly="after Ledger._append").returncode == -signal.SIGKILL
+    plan, ledger = load_plan(path), Ledger.open(workspace)
+    (entry,) = ledger.entries()
+    assert (entry.status, entry.trial.kind) == ("begun", RETRAINED)
+    facts, rules = describe(plan.config.data, Lake(workspace.lake)), instruments(plan.config.data, str(plan.folder))
+    code = code_digest()
+    again = resume_trial(ledger, plan.config, facts, code=code, instruments=rules, kind=RETRAINED, run="another")
+    assert again == entry.trial
+    assert len(ledger.rows()) == 1
+    with alone(workspace, "grown"):
+        assert ModelStore(workspace.store).names() == ()
+
+
+@pytest.mark.long
 def test_killed_between_version_and_alias_it_goes_on_and_does_nothing_twice(place, server):
     """A real process, kill -9: the bundle is stored, the alias not moved. The next one completes it."""
     workspace, path = place
-    assert retrain(path, workspace, server, deadly=65).returncode == -signal.SIGKILL
+    assert retrain(path, workspace, server, deadly="before ModelStore.promote").returncode == -signal.SIGKILL
     assert (path.parent / "points").read_text().splitlines()[-1] == "before ModelStore.promote"
     assert ModelStore(workspace.store).aliases("grown") == {}
     assert "grown version 1 is @challenger" in retrain(path, workspace, server).stdout
