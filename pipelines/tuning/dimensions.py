@@ -27,6 +27,7 @@ REFUSED = {
     "labels": "decides what is predicted, and losses of other questions cannot be compared",
     "validation": OTHER_ROWS,
     "ensemble.burn_in": OTHER_ROWS,
+    "ensemble.coverage": "is what prediction sets promise and changes no loss",
     "exchange": "is the world a strategy is tried in; the cheapest world is always the best",
     "laboratory": "says how a run is examined and changes no trial",
     "features.volatility": "scales the labels, and losses of other questions cannot be compared",
