@@ -330,7 +330,11 @@ class Lineage(msgspec.Struct, frozen=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """Everything a run found. See the module for conventions."""
+    """Everything a run found. See the module for conventions.
+
+    ``trained_through``: the latest time that anything of the model has seen, labels included; what follows in ``data``
+    is untouched. None in results of before it was kept.
+    """
 
     name: str
     run_id: str
@@ -340,6 +344,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     config_digest: str
     versions: dict[str, str]
     git_commit: str | None = None
+    trained_through: int | None = None
     stages: tuple[Stage, ...]
     confidence: float = 0.95
     interval_method: str = "a bootstrap that draws blocks of time, all instruments together"

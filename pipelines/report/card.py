@@ -75,13 +75,12 @@ def _title(result: RunResult) -> str:
 
 def _what(result: RunResult) -> Section:
     members = tuple(one.name for one in result.predictors if one.role == "member")
-    last = max((one.end for one in result.data), default=0)
     rows = [
         ("Predicts", f"the direction in which a trade on {listed(tuple(one.symbol for one in result.data))} ends"),
         ("Members", listed(members) if members else UNKNOWN),
         ("Combined by", _combined(result)),
         ("Weights", ", ".join(f"{name} {number(value, 3, signed=True)}" for name, value in result.weights.items())),
-        ("Trained through", format_time(last)),
+        ("Trained through", UNKNOWN if result.trained_through is None else format_time(result.trained_through)),
         ("Made", f"{second(result.created)} by run {result.run_id}"),
         ("Aliases", ", ".join(f"@{alias}" for alias in result.bundle.aliases) if result.bundle else UNKNOWN),
     ]

@@ -153,6 +153,7 @@ def compose_result(
         config_digest=digest(config),
         versions=installed_versions(),
         git_commit=git_commit(),
+        trained_through=facts.cut,
         stages=stages,
         sharpe_method=SHARPE_METHOD,
         data=series_data(config, lake, facts, {one.symbol: one.kind for one in found.instruments()}),

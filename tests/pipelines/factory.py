@@ -298,5 +298,6 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
         trials=trials,
         laboratory=make_laboratory(np.random.default_rng(seed), trials, BEGIN + 240 * DAY, drift=drift * DAY / STEP),
         audit=make_audit(),
+        trained_through=BEGIN + 239 * DAY,
         lineage=Lineage("c0de" * 16, "ba5e" * 16, {"final refit": "f17" * 10}),
     )

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from market.events import Control
+from market.time import format_time
 from models.bundle.store import ModelStore
 from pipelines.commands.options import table
 from pipelines.paper import equal_rows
+from pipelines.report.card import CARD_FILE
 from pipelines.report.view import performance_rows
 from pipelines.results import REPORT_FILE, RunResult
 from pipelines.toml import load_toml
@@ -59,9 +61,11 @@ def test_the_run_leaves_a_certified_challenger_and_a_report(road):
 
 
 def test_nothing_behind_the_cut_was_seen(road):
-    _, result = result_of(road)
+    folder, result = result_of(road)
     manifest = ModelStore(road.workspace / "store").resolve("tiny", "challenger").manifest
     cut = manifest.training.trained_through
+    assert result.trained_through == cut
+    assert f"| Trained through | {format_time(cut)} |" in (folder / CARD_FILE).read_text()
     assert all(fold.test.end <= cut for fold in result.folds)
     assert all(one.end <= cut for one in manifest.snapshots.values())
     events = read_journal(journal_of(road)).events
