@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from pipelines.flows.laboratory import clustered
 from pipelines.gates import deflated_gate
+from pipelines.ledger.against import clustered
 from pipelines.ledger.guard import summarise
 from pipelines.results import ENSEMBLE
 from pipelines.stages.judgement import deflated
