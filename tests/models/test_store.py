@@ -248,10 +248,10 @@ def check_kill(number, root, folders):
 
 
 def test_kills_leave_the_store_whole(tmp_path, folders):
-    """At every seventh of the calls that change the disk."""
+    """At every fifteenth of the calls that change the disk."""
     number = 1
     while check_kill(number, tmp_path / str(number), folders):
-        number += 7
+        number += 15
     assert number > 50
 
 

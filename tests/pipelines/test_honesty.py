@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from pipelines.gates import deflated_gate
+from pipelines.gates.trials import deflated_gate
 from pipelines.ledger.against import clustered
 from pipelines.ledger.guard import summarise
 from pipelines.results import ENSEMBLE
