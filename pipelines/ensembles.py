@@ -12,6 +12,7 @@ from pipelines.claims import Claims
 from pipelines.estimate import Estimate, Number
 
 Floats = NDArray[np.float64]
+Kind = Literal["pool", "calibration"]
 
 
 class Combined(msgspec.Struct, frozen=True):
@@ -22,7 +23,7 @@ class Combined(msgspec.Struct, frozen=True):
     """
 
     name: str
-    kind: Literal["pool", "calibration"]
+    kind: Kind
     chosen: bool
     scores: dict[str, Estimate]
     difference: Estimate
@@ -71,6 +72,6 @@ class EnsembleStudy(msgspec.Struct, frozen=True, eq=False):
     sets: tuple[Sets, ...] = ()
     claims: Claims | None = None
 
-    def of(self, kind: str) -> tuple[Combined, ...]:
+    def of(self, kind: Kind) -> tuple[Combined, ...]:
         """The ways of one kind."""
         return tuple(one for one in self.combined if one.kind == kind)

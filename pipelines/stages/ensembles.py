@@ -23,7 +23,7 @@ from models.statistics.diversity import ambiguity, disagreement, error_correlati
 from models.statistics.evaluation import loss_difference, score_intervals
 from pipelines.arrays_json import read_document, write_document
 from pipelines.config import RunConfig
-from pipelines.ensembles import Combined, Diversity, EnsembleStudy, Sets
+from pipelines.ensembles import Combined, Diversity, EnsembleStudy, Kind, Sets
 from pipelines.estimate import Estimate
 from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
@@ -36,17 +36,19 @@ STUDY = "ensembles.json"
 COVERAGES = (0.6, 0.7, 0.8, 0.9)
 
 
-def ways(config: EnsembleConfig) -> dict[str, tuple[str, EnsembleConfig]]:
+def ways(config: EnsembleConfig) -> dict[str, tuple[Kind, EnsembleConfig]]:
     """Every pool with the run's calibration, every calibration of the run's pool: kind and configuration by name."""
-    pools = {one: ("pool", msgspec.structs.replace(config, method=one)) for one in METHODS}
-    calibrations = {
+    pools: dict[str, tuple[Kind, EnsembleConfig]] = {
+        one: ("pool", msgspec.structs.replace(config, method=one)) for one in METHODS
+    }
+    calibrations: dict[str, tuple[Kind, EnsembleConfig]] = {
         one: ("calibration", msgspec.structs.replace(config, calibration=one)) for one in (*CALIBRATIONS, "auto")
     }
     return pools | calibrations
 
 
 def combined(
-    name: str, kind: str, way: EnsembleConfig, config: RunConfig, folds: Sequence[FoldScores], compared: Compared
+    name: str, kind: Kind, way: EnsembleConfig, config: RunConfig, folds: Sequence[FoldScores], compared: Compared
 ) -> Combined:
     """One way to combine the members, on the comparison rows.
 
@@ -63,7 +65,7 @@ def combined(
     last = made[-1].pool
     return Combined(
         name,
-        kind,  # type: ignore[arg-type]
+        kind,
         way == config.ensemble,
         {key: estimate(one) for key, one in scores.items()},
         estimate(loss_difference(compared.outcomes, probability, ours, compared.blocks)),
