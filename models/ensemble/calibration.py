@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.bundle.combination import Calibration, Isotonic, Platt
 from models.ensemble.config import CALIBRATIONS, CalibrationMethod
-from models.ensemble.logits import logistic, need_both_classes, penalised_logistic
+from models.ensemble.logits import information, logistic, need_both_classes, penalised_logistic, slope_information
 from models.errors import EnsembleError
 
 Floats = NDArray[np.float64]
@@ -18,6 +18,8 @@ BIN_ROWS = 25
 BINS = 50
 ROUNDING = 1e-12
 """Heights of steps that differ by less are one step."""
+FLAT = 1e-6
+"""Precision of a prior that says next to nothing."""
 STEEPEST = 1.0
 """Probability per log odds that an isotonic calibration may rise at most; a logistic line of slope 4 does."""
 
@@ -53,8 +55,8 @@ def fit_platt(combined: Floats, label: NDArray[np.int64], weight: Floats, clip: 
     """Platt's calibration of combined logits, with his smoothed targets over effective rows.
 
     A slope below zero would turn the ensemble upside down on the strength of noise: the slope is then zero, and the
-    calibrated probability the base rate. Logits that hardly vary leave the slope to noise, and a steep one makes
-    certainties of the next fold's wider logits: ``ridge`` holds it near one as far as the evidence lets it.
+    calibrated probability the base rate. Each of the two numbers costs, in expectation, half a nat over the effective
+    rows that it is fitted on, which is more than a weak edge gains by it: ``ridge`` holds the line near "as it is".
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def fit_platt(combined: Floats, label: NDArray[np.int64], weight: Floats, clip: 
     clip
         Where calibrated probabilities are cut.
     ridge
-        Precision of the prior that the slope is one; 0 is Platt's own.
+        How many effective rows the prior is worth: slope one, no intercept. 0 is Platt's own calibration.
 
     Raises
     ------
@@ -72,9 +74,10 @@ def fit_platt(combined: Floats, label: NDArray[np.int64], weight: Floats, clip: 
     """
     target = smoothed_target(label, weight)
     inputs = np.column_stack([combined, np.ones(len(combined))])
-    beta = penalised_logistic(inputs, target, weight, np.array([1.0, 0.0]), np.array([max(ridge, 1e-6), 1e-6]))
+    precision = np.maximum([slope_information(ridge, combined, weight), information(ridge)], FLAT)
+    beta = penalised_logistic(inputs, target, weight, np.array([1.0, 0.0]), precision)
     if beta[0] < 0:
-        base = penalised_logistic(inputs[:, 1:], target, weight, np.zeros(1), np.full(1, 1e-6))
+        base = penalised_logistic(inputs[:, 1:], target, weight, np.zeros(1), precision[1:])
         return Platt(0.0, float(base[0]), clip)
     return Platt(float(beta[0]), float(beta[1]), clip)
 
@@ -87,7 +90,8 @@ def fit_temperature(
     Parameters and errors as in `fit_platt`; a slope below zero is zero, and the probability one half.
     """
     target = smoothed_target(label, weight)
-    slope = penalised_logistic(combined[:, None], target, weight, np.ones(1), np.full(1, max(ridge, 1e-6)))
+    precision = np.maximum([slope_information(ridge, combined, weight)], FLAT)
+    slope = penalised_logistic(combined[:, None], target, weight, np.ones(1), precision)
     return Platt(max(float(slope[0]), 0.0), 0.0, clip)
 
 

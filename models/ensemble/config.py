@@ -18,14 +18,15 @@ class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``method``: ``stack`` (a logistic regression of the members' log odds), ``mean``, ``weighted`` (in proportion to
     what each gains over the base rate) or ``bma`` (Bayesian model averaging). ``calibration``: ``platt``,
     ``temperature``, ``isotonic`` (which needs enough effective rows), ``none``, or ``auto``: whichever had the lowest
-    log loss out of fold until then. ``ridge`` of stacker and calibration, in effective rows. Probabilities are cut to
-    [clip, 1 − clip]. ``burn_in``: rows that a recurrent member is burnt in. ``coverage``: how often a prediction set
-    is to hold what happens.
+    log loss out of fold until then. ``ridge``: how many effective rows the prior of stacker and calibration is worth,
+    which is that the members' mean log odds are right as they are (the default is from markets whose edge is known, see
+    ``docs/ensembles.md``). Probabilities are cut to [clip, 1 − clip]. ``burn_in``: rows that a recurrent member is
+    burnt in. ``coverage``: how often a prediction set is to hold what happens.
     """
 
     method: Method = "stack"
     calibration: CalibrationMethod | Literal["auto"] = "platt"
-    ridge: float = 1.0
+    ridge: float = 1000.0
     clip: float = 1e-4
     burn_in: int = 64
     coverage: float = 0.8

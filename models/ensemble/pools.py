@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from models.blas import one_blas_thread
 from models.bundle.combination import Pool
 from models.ensemble.config import EnsembleConfig
-from models.ensemble.logits import logistic, logit, need_both_classes, penalised_logistic
+from models.ensemble.logits import (
+    information,
+    logistic,
+    logit,
+    need_both_classes,
+    penalised_logistic,
+    slope_information,
+)
 from models.statistics.predictions import log_loss
 
 Floats = NDArray[np.float64]
@@ -54,7 +61,7 @@ def fit_stacker(members: Floats, label: NDArray[np.int64], weight: Floats, ridge
     label, weight
         Shape (n,); the weights' sum is the effective number of rows.
     ridge
-        How many effective rows the prior of equal weights is worth, per unit of the logits' variance.
+        How many effective rows the prior is worth: equal weights that sum to one, and no intercept.
     clip
         Where logits are cut.
 
@@ -66,12 +73,11 @@ def fit_stacker(members: Floats, label: NDArray[np.int64], weight: Floats, ridge
     need_both_classes(label, weight, "a stacker")
     logits = logit(members, clip)
     count = members.shape[1]
-    spread = float(
-        np.average((logits - np.average(logits, axis=0, weights=weight)) ** 2, weights=weight, axis=0).mean()
-    )
     inputs = np.column_stack([logits, np.ones(len(logits))])
     prior = np.append(np.full(count, 1.0 / count), 0.0)
-    precision = np.append(np.full(count, ridge * max(spread, 1e-12) * count), 1e-9)
+    # Each weight is held so much that the scale of all together, a mean of the members' logits, is held by the rows.
+    scale = slope_information(ridge, logits, weight)
+    precision = np.append(np.full(count, max(scale, 1e-12) * count), max(information(ridge), 1e-9))
     beta = penalised_logistic(inputs, label.astype(np.float64), weight, prior, precision)
     return Pool(tuple(beta[:-1].tolist()), float(beta[-1]), clip)
 

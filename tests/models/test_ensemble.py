@@ -69,7 +69,8 @@ def test_the_stacker_minimises_what_it_says():
     def loss(beta):
         z = logits @ beta[:3] + beta[3]
         entropy = np.logaddexp(0, z) - one.label * z
-        return one.weight @ entropy + 0.5 * ridge * variance * 3 * ((beta[:3] - 1 / 3) ** 2).sum()
+        held = variance * 3 * ((beta[:3] - 1 / 3) ** 2).sum() + beta[3] ** 2
+        return one.weight @ entropy + 0.5 * ridge / 4 * held
 
     best = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-8})
     ours = fit_stacker(one.members, one.label, one.weight, ridge, CLIP)
@@ -79,7 +80,22 @@ def test_the_stacker_minimises_what_it_says():
 def test_a_strong_ridge_leaves_the_members_mean_logit():
     one = fold(4)
     ours = fit_stacker(one.members, one.label, one.weight, 1e9, CLIP)
-    assert ours.weights == pytest.approx([1 / 3] * 3, abs=1e-6)
+    assert (*ours.weights, ours.intercept) == pytest.approx([1 / 3] * 3 + [0.0], abs=1e-6)
+
+
+def test_a_prior_of_so_many_rows_is_outweighed_half_by_so_many():
+    """Log odds scaled by a third, and a wrong base rate: as many rows as the prior is worth undo about half of it."""
+    random = np.random.default_rng(11)
+    truth = random.normal(0.2, 0.3, 200_000)
+    label = (random.random(200_000) < logistic(truth)).astype(np.int64)
+    said, rows = (truth - 0.2) / 3, 2_000.0
+    weight = np.full(200_000, rows / 200_000)
+    free, held = (fit_platt(said, label, weight, CLIP, ridge) for ridge in (0.0, rows))
+    assert (free.slope, free.intercept) == pytest.approx((3.0, 0.2), abs=0.1)
+    assert held.slope == pytest.approx((free.slope + 1) / 2, rel=0.03)
+    assert held.intercept == pytest.approx(free.intercept / 2, rel=0.03)
+    stack = fit_stacker(logistic(said)[:, None].repeat(2, axis=1), label, weight, rows, CLIP)
+    assert (sum(stack.weights), stack.intercept) == pytest.approx((held.slope, held.intercept), rel=0.02)
 
 
 def test_members_that_agree_share_their_weight():
@@ -122,7 +138,7 @@ def test_a_negative_slope_becomes_the_weighted_base_rate():
 
 
 def test_logits_that_hardly_vary_cannot_make_certainties_of_wider_ones():
-    steepest = {0.0: 0.0, 1.0: 0.0}
+    steepest = {0.0: 0.0, 1000.0: 0.0}
     for seed in range(20):
         random = np.random.default_rng(seed)
         narrow, label = random.normal(0, 0.009, 3_000), random.integers(0, 2, 3_000)
@@ -130,7 +146,7 @@ def test_logits_that_hardly_vary_cannot_make_certainties_of_wider_ones():
             found = fit_platt(narrow, label, np.full(3_000, 0.02), CLIP, ridge)
             steepest[ridge] = max(steepest[ridge], found.slope)
     assert steepest[0.0] > 5
-    assert steepest[1.0] < 1.5
+    assert steepest[1000.0] < 1.5
 
 
 def test_a_ridge_yields_to_evidence():
@@ -199,14 +215,14 @@ def test_each_fold_s_parts_are_fitted_on_the_known_rows_of_the_folds_before():
         known = [known_before(one, folds[number].test_start) for one in folds[:number]]
         assert any(len(one.label) < 600 for one in known)
         joined = [np.concatenate([getattr(one, name) for one in known]) for name in ("members", "label", "weight")]
-        assert found[number].pool == fit_stacker(*joined, ridge=1.0, clip=CLIP)
+        assert found[number].pool == fit_stacker(*joined, ridge=EnsembleConfig().ridge, clip=CLIP)
         if number == 1:
             assert found[number].calibration is None
             continue
         scored = zip(known[1:], found[1:number], strict=True)
         combined = np.concatenate([pool_logit(other.pool, one.members) for one, other in scored])
         label, weight = (np.concatenate([getattr(one, name) for one in known[1:]]) for name in ("label", "weight"))
-        assert found[number].calibration == fit_platt(combined, label, weight, CLIP, ridge=1.0)
+        assert found[number].calibration == fit_platt(combined, label, weight, CLIP, ridge=EnsembleConfig().ridge)
 
 
 CONFIGS = (EnsembleConfig(), EnsembleConfig("bma", "temperature"), EnsembleConfig("weighted", "auto"))

@@ -11,13 +11,15 @@ import numpy as np
 from market.lake import Lake
 from market.synthetic import SyntheticMarket
 from market.synthetic_optimum import Optimum, optimum
+from models.ensemble.config import EnsembleConfig
+from models.ensemble.nested import FoldScores, compared_folds
 from models.statistics.predictions import row_log_loss
 from pipelines import results
 from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefacts, silent
 from pipelines.stages.backtest import backtest_job, load_backtest
 from pipelines.stages.data import describe, series_key
-from pipelines.stages.evaluate import Compared, compared_rows, fold_predictions, predictors
+from pipelines.stages.evaluate import Compared, compared_rows, fold_predictions, nested_combinations, predictors
 from pipelines.stages.fit import fit_job
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.score import load_scores, next_combination, score_job
@@ -28,10 +30,11 @@ HORIZON, BARRIER = 6, 1.5
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A run over a market: the compared rows, every predictor's scores, the backtest, and where the rows are."""
+    """A run over a market: its folds, the compared rows, every predictor's scores, the backtest, where the rows are."""
 
     market: SyntheticMarket
     panel: Any
+    folds: list[FoldScores]
     compared: Compared
     scores: dict[str, results.Predictor]
     backtest: results.Backtest
@@ -41,6 +44,11 @@ class Planted:
     def effective(self):
         """Effective rows."""
         return float(self.compared.outcomes.weight.sum())
+
+    def combined(self, **changes):
+        """What another ensemble of the same members says on the compared rows."""
+        made = nested_combinations(self.folds, EnsembleConfig(**changes))
+        return np.concatenate([made[one].apply(self.folds[one].members) for one in compared_folds(len(self.folds))])
 
     def best(self, step, **options) -> tuple[Optimum, np.ndarray]:
         """The best possible predictor on every ``step``-th compared row, and which they are."""
@@ -102,4 +110,5 @@ def run(market, folder, **options) -> Planted:
     )
     index = np.concatenate([one.scored.index for one in predicted[2:]])
     scores = {one.name: one for one in predictors(compared)}
-    return Planted(market, panel, compared, scores, load_backtest(traded), index)
+    numbers = [one.fold_scores(panel.samples) for one in scored]
+    return Planted(market, panel, numbers, compared, scores, load_backtest(traded), index)

@@ -38,7 +38,7 @@ def test_a_configuration_trains_on_real_data(name, real_data, tmp_path):
     assert result.paper.identical
     assert result.certificate["passed"] is True
     assert {one.name for one in result.predictors} == {
-        "lstm", "lightgbm", "xgboost", "linear", "trees only", "stacker", "ensemble"
+        "lstm", "tcn", "lightgbm", "xgboost", "linear", "trees only", "stacker", "ensemble"
     }  # fmt: skip
     assert result.comparison_effective < result.comparison_rows / 10
     print(done.stdout)

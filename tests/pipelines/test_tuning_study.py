@@ -211,7 +211,10 @@ def test_a_study_does_not_go_on_about_something_else(done):
 
 
 def test_several_objectives_give_a_front_and_nothing_is_pruned(done):
-    space = {"members.lightgbm.rounds": {"low": 2, "high": 30, "log": True}, "ensemble.ridge": {"values": [1.0, 30.0]}}
+    space = {
+        "members.lightgbm.rounds": {"low": 2, "high": 30, "log": True},
+        "ensemble.ridge": {"values": [10.0, 1000.0]},
+    }
     objectives = ["loss", "turnover", "latency"]
     path = write_study(done.folder, done.training, space, name="front", trials=3, objectives=objectives)
     _, tuned = run_study(path, done.folder)
