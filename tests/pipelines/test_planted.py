@@ -87,7 +87,7 @@ def test_nothing_is_found_where_there_is_nothing(tmp_path):
 
 @pytest.mark.long
 def test_the_planted_edge_is_found_on_every_market(tmp_path):
-    """Nine tenths of the optimum's gain, of 700 effective rows on average over markets, of three times as many on each."""
+    """Nine tenths of the optimum's gain: of 700 effective rows on average, of three times as many on every market."""
     shares, errors = np.array([check_planted(seed, tmp_path / str(seed)) for seed in range(1, 7)]).T
     error = np.sqrt((errors**2).sum()) / len(errors)
     print(f"{len(shares)} markets: {shares.mean():.1%} ± {error:.1%} of the optimum's gain")
