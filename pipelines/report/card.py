@@ -13,7 +13,7 @@ from market.time import format_time
 from models.bundle.store import AliasRecord
 from pipelines.audit.text import headline as audit_headline
 from pipelines.report.document import Document, Section, Table, cell_text, pairs
-from pipelines.report.ensembles import NAMES
+from pipelines.report.ensembles import NAMES, ensembles_view
 from pipelines.report.laboratory import deflated_rows, regime_rows, sensitivity_rows, trial_rows
 from pipelines.report.limits import limits
 from pipelines.report.view import (
@@ -57,6 +57,7 @@ def card(result: RunResult, history: Sequence[AliasRecord] = ()) -> Document:
         _labels(result),
         _trials(result),
         _predictions(result),
+        *_ensembles(result),
         _calibration(result),
         _regimes(result),
         _trading(result),
@@ -149,6 +150,29 @@ def _predictions(result: RunResult) -> Section:
     )
     headings = ("predictor", "role", *(HEADINGS[metric] for metric in METRICS), "against the ensemble")
     return Section("Members and ensemble", (sentence,), tables=(Table(headings, rows),))
+
+
+def _ensembles(result: RunResult) -> tuple[Section, ...]:
+    found = ensembles_view(result)
+    if found is None:
+        return ()
+    ways = ("AUC", "information gain", "calibration error", "log loss minus this run's")
+    cells = ("name", "auc", "gain", "error", "difference")
+    pools, calibrations = (
+        tuple(tuple(row[cell] for cell in shown) for row in found[kind])
+        for kind, shown in (("pools", (*cells, "weights")), ("calibrations", cells))
+    )
+    tables = [Table(("combined by", *ways, "weights"), pools), Table(("calibrated by", *ways), calibrations)]
+    sets = ("coverage", "held", "single", "right", "empty")
+    headings = ("sets that are to hold what happens", "did", "named one side", "which was right", "named none")
+    tables.append(Table(headings, tuple(tuple(row[cell] for cell in sets) for row in found["sets"])))
+    if found["claimed"]:
+        tables.append(
+            Table(("claimed of the predecessor", "claimed", "measured here"), tuple(found["claimed"]["claims"]))
+        )
+        tables.append(Table(("of the surest decisions", "right"), tuple(found["claimed"]["precision"])))
+    refused = tuple(f"{name} was not possible: {why}" for name, why in found["refused"])
+    return (Section("Combined otherwise", (found["sentence"], found["diversity"]), refused, tuple(tables)),)
 
 
 def _calibration(result: RunResult) -> Section:

@@ -15,8 +15,10 @@ from models.statistics.bootstrap import time_blocks
 from models.statistics.evaluation import Outcomes
 from pipelines.config import DataConfig, RunConfig
 from pipelines.figures.gallery import gallery
+from pipelines.report.card import card
 from pipelines.report.claims import claims_view
 from pipelines.report.ensembles import ensembles_view, sentence
+from pipelines.report.markdown import markdown
 from pipelines.results import ENSEMBLE
 from pipelines.stages.artefacts import silent
 from pipelines.stages.claims import claims
@@ -31,7 +33,7 @@ HOUR = 3_600_000_000_000
 
 def config_of(method="stack", calibration="platt"):
     data = DataConfig(("FAKE1USDT",), "1h")
-    return RunConfig("other-ways", data, members=MEMBERS, ensemble=EnsembleConfig(method, calibration))
+    return RunConfig("other-ways", data, members=MEMBERS, ensemble=EnsembleConfig(method, calibration, ridge=10.0))
 
 
 def made(config, shy=1.0, count=600, folds=7, seed=0):
@@ -178,6 +180,15 @@ def test_report_figure_and_table_show_the_study(tmp_path):
     shown = ensembles_view(result)
     assert [row["chosen"] for row in shown["pools"]] == [True, False, False, False]
     assert shown["refused"] == [("isotonic", found.refused["isotonic"])]
+    words = markdown(card(result))
+    for row in (*shown["pools"], *shown["calibrations"]):
+        assert " | ".join((row["name"], row["auc"], row["gain"], row["error"], row["difference"])) in words
+    for row in shown["sets"]:
+        assert " | ".join((row["coverage"], row["held"], row["single"], row["right"], row["empty"])) in words
+    for row in (*shown["claimed"]["claims"], *shown["claimed"]["precision"]):
+        assert " | ".join(row) in words
+    assert f"isotonic was not possible: {found.refused['isotonic']}" in words
+    assert "Combined otherwise" not in markdown(card(make_result()))
     table = ensemble_tables(result)["ensembles"]
     assert table["way"] == [one.name for one in found.combined]
     assert table["log_loss_difference"] == [one.difference.value for one in found.combined]
