@@ -51,13 +51,12 @@ class _Object(ctypes.Structure):
     )
 
 
-_Visit = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Object), ctypes.c_size_t, ctypes.py_object)
-
-
-@_Visit
-def _first(found: Any, _: int, counts: list[tuple[int, int]]) -> int:
+def _count(found: Any, _: int, counts: list[tuple[int, int]]) -> int:
     counts.append((found.contents.adds, found.contents.subs))
     return 1  # the counts are the whole process's: one object is enough
+
+
+_VISIT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Object), ctypes.c_size_t, ctypes.py_object)(_count)
 
 
 def loaded() -> tuple[int, int] | None:
@@ -72,7 +71,7 @@ def loaded() -> tuple[int, int] | None:
     if visit is None:
         return None
     counts: list[tuple[int, int]] = []
-    visit(_first, ctypes.py_object(counts))
+    visit(_VISIT, ctypes.py_object(counts))
     return counts[0]
 
 
