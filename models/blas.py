@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import threadpoolctl
 
@@ -35,11 +38,53 @@ class _Limit:
                 self.before.clear()
 
 
-def _libraries() -> list[threadpoolctl.LibController]:
-    found: list[threadpoolctl.LibController] = (
-        threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+class _Object(ctypes.Structure):
+    """What ``dl_iterate_phdr`` says of a loaded object: the beginning of ``struct dl_phdr_info``."""
+
+    _fields_ = (
+        ("address", ctypes.c_size_t),
+        ("name", ctypes.c_char_p),
+        ("headers", ctypes.c_void_p),
+        ("headers_count", ctypes.c_uint16),
+        ("adds", ctypes.c_ulonglong),
+        ("subs", ctypes.c_ulonglong),
     )
-    return found
+
+
+def _count(found: Any, _: int, counts: list[tuple[int, int]]) -> int:
+    counts.append((found.contents.adds, found.contents.subs))
+    return 1  # the counts are the whole process's: one object is enough
+
+
+_VISIT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Object), ctypes.c_size_t, ctypes.py_object)(_count)
+
+
+def loaded() -> tuple[int, int] | None:
+    """How many libraries the process has loaded and unloaded so far; None where the loader does not count.
+
+    Examples
+    --------
+    >>> loaded() == loaded()
+    True
+    """
+    visit = getattr(ctypes.CDLL(None), "dl_iterate_phdr", None) if sys.platform == "linux" else None
+    if visit is None:
+        return None
+    counts: list[tuple[int, int]] = []
+    visit(_VISIT, ctypes.py_object(counts))
+    return counts[0]
+
+
+_known: tuple[tuple[int, int] | None, list[threadpoolctl.LibController]] = (None, [])
+
+
+def _libraries() -> list[threadpoolctl.LibController]:
+    """The process's BLAS libraries; they are looked for, which takes milliseconds, when one was loaded since."""
+    global _known
+    count = loaded()
+    if count is None or count != _known[0]:
+        _known = count, threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+    return _known[1]
 
 
 def _set(library: threadpoolctl.LibController, threads: int) -> None:

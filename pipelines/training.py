@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipelines.config import RunConfig
 from pipelines.flows.console import keep_runs_off_the_terminal
+from pipelines.flows.lifeline import server_ends_with_us
 from pipelines.flows.train import Finished, train_flow
 from pipelines.progress import Stage
 from pipelines.workspace import Workspace
@@ -22,5 +23,6 @@ def train(config: RunConfig, folder: Path, workspace: Workspace, progress: Stage
         As the user gave it, for the report.
     """
     keep_runs_off_the_terminal()
+    server_ends_with_us()
     finished: Finished = train_flow(config.name, config, str(folder), workspace, progress, command)
     return finished

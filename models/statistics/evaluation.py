@@ -16,12 +16,14 @@ from models.statistics.predictions import (
     brier,
     calibration_error,
     centred_ranks,
+    drawn_weights,
     equal_mass_bins,
     information_coefficient,
     log_loss,
     ranking,
     row_brier,
     row_log_loss,
+    weight_below,
 )
 
 Floats = NDArray[np.float64]
@@ -109,10 +111,20 @@ def _ranking_intervals(
 
 
 def drawn_auc(label: NDArray[np.int64], ranked: Ranking, weight: Floats, blocks: TimeBlocks) -> Floats:
-    """The area under the ROC curve in each draw, shape (draws,)."""
-    ones, zeros = weight * (label > 0), weight * (label <= 0)
-    drawn = (blocks.weights(draw) for draw in range(len(blocks.counts)))
-    return np.array([ranked.area(ones * times, zeros * times) for times in drawn])
+    """The area under the ROC curve in each draw, (draws,): to the bit `Ranking.area` of the drawn weights."""
+    order, ties, folds = ranked.order, ranked.ties, ranked.folds
+    ones, zeros = (weight * (label > 0))[order], (weight * (label <= 0))[order]
+    cell, tied = blocks.cell[order], len(ties) < len(order)
+    positive, negative, below = np.empty(len(order)), np.empty(len(order)), np.empty(len(ties))
+    found = np.full(len(blocks.counts), np.nan)
+    for draw, counts in enumerate(blocks.counts):
+        drawn_weights(ones, zeros, cell, counts, positive, negative)
+        one, zero = (np.add.reduceat(each, ties) if tied else each for each in (positive, negative))
+        weight_below(zero, folds, below)
+        pairs = np.add.reduceat(one, folds) @ np.add.reduceat(zero, folds)
+        if pairs > 0:
+            found[draw] = one @ below / pairs
+    return found
 
 
 def drawn_calibration_error(

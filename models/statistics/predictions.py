@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from market.jit import kernel
+
 Floats = NDArray[np.float64]
 SMALLEST = 1e-15
 
@@ -53,11 +55,36 @@ class Ranking:
     def area(self, ones: Floats, zeros: Floats) -> float:
         """P(a 1 scores above a 0 of its fold), ties half, given each row's weight as a 1 and as a 0; NaN if no pair."""
         positive, negative = np.add.reduceat(ones[self.order], self.ties), np.add.reduceat(zeros[self.order], self.ties)
-        before = np.cumsum(negative) - negative
-        sizes = np.diff(np.append(self.folds, len(self.ties)))
-        below = before - np.repeat(before[self.folds], sizes) + 0.5 * negative
+        below = np.empty(len(self.ties))
+        weight_below(negative, self.folds, below)
         pairs = np.add.reduceat(positive, self.folds) @ np.add.reduceat(negative, self.folds)
         return float(positive @ below / pairs) if pairs > 0 else float("nan")
+
+
+@kernel
+def weight_below(weight: Floats, folds: NDArray[np.int64], below: Floats) -> None:
+    """The weight ranked below each place of a `Ranking` within its fold, with half of its own; (places,), filled."""
+    total = 0.0
+    for fold in range(len(folds)):
+        end = folds[fold + 1] if fold + 1 < len(folds) else len(weight)
+        begun = 0.0
+        for place in range(folds[fold], end):
+            total += weight[place]
+            before = total - weight[place]
+            if place == folds[fold]:
+                begun = before
+            below[place] = before - begun + 0.5 * weight[place]
+
+
+@kernel
+def drawn_weights(
+    ones: Floats, zeros: Floats, cell: NDArray[np.int64], counts: NDArray[np.int64], positive: Floats, negative: Floats
+) -> None:
+    """Weights as a 1 and as a 0 in a draw that has cells so many times; ``positive``, ``negative`` (rows,), filled."""
+    for row in range(len(cell)):
+        times = float(counts[cell[row]])
+        positive[row] = ones[row] * times
+        negative[row] = zeros[row] * times
 
 
 def ranking(probability: Floats, fold: NDArray[np.int64] | None = None) -> Ranking:

@@ -29,7 +29,9 @@ def retrain(
     load_plan(config)
     configure(place)
     from pipelines.flows.console import keep_runs_off_the_terminal
+    from pipelines.flows.lifeline import server_ends_with_us
     from pipelines.flows.retrain import retrain_flow
 
     keep_runs_off_the_terminal()
+    server_ends_with_us()
     typer.echo(retrain_flow(str(config.resolve()), str(place.root)).text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from matplotlib.figure import Figure
 
 from pipelines.figures.ensembles import diversity_figure
@@ -42,8 +44,29 @@ def learning_caption(result: RunResult) -> str:
     return f"{text}: {along}{zero}."
 
 
+class _Drawn(NamedTuple):
+    """A result and its figures."""
+
+    result: RunResult
+    pictures: dict[str, Picture]
+
+
+_last: _Drawn | None = None
+
+
 def gallery(result: RunResult) -> dict[str, Picture]:
-    """Every figure that this result has the data for, by name, in the report's order."""
+    """Every figure that this result has the data for, by name, in the report's order.
+
+    The last result's are kept: a run's report and its tracking show the same figures.
+    """
+    global _last
+    known = _last
+    if known is None or known.result is not result:
+        _last = known = _Drawn(result, _drawn(result))
+    return dict(known.pictures)
+
+
+def _drawn(result: RunResult) -> dict[str, Picture]:
     pictures: list[Picture] = []
 
     def add(name: str, caption: str, figure: Figure) -> None:

@@ -75,12 +75,13 @@ SETTINGS = {
 
 
 def draw(height: float, paint: Callable[[Figure], None]) -> Figure:
-    """A figure of the house's width, painted in the house's style."""
+    """A figure of the house's width, painted in the house's style; laid out here, once, however often it is saved."""
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
         paint(figure)
-        figure.draw_without_rendering()
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine("none")
     return figure
 
 

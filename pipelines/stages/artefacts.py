@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from models.blas import one_blas_thread
 from models.members.protocol import Progress
 from pipelines.stages.environment import ROOT, environment
+from pipelines.stages.scratch import scratch_folder
 
 __all__ = ["ROOT", "Artefact", "Artefacts", "Draft", "Job", "canonical", "job", "silent"]
 
@@ -141,15 +140,12 @@ class Artefacts:
         if found is not None:
             return found
         parent = self.root / job.stage
-        parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{job.digest}-", dir=parent))
-        try:
-            with one_blas_thread():  # stages run side by side
-                job.build(Draft(scratch), progress)
-            os.rename(scratch, parent / job.digest)
-        except OSError:
-            if self.find(job) is None:
-                raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with scratch_folder(parent, job.digest) as scratch:
+            try:
+                with one_blas_thread():  # stages run side by side
+                    job.build(Draft(scratch), progress)
+                os.rename(scratch, parent / job.digest)
+            except OSError:
+                if self.find(job) is None:
+                    raise
         return self.at(job.stage, job.digest)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 import threadpoolctl
 
+from models import blas
 from models.blas import one_blas_thread
 from models.ensemble.calibration import fit_platt
 from models.ensemble.config import EnsembleConfig
@@ -90,3 +93,40 @@ def test_the_limit_is_given_back_after_an_error():
         with pytest.raises(ZeroDivisionError), one_blas_thread():
             raise ZeroDivisionError
         assert threads_now() == {2}
+
+
+LATER = """
+import threadpoolctl
+from models.blas import one_blas_thread
+
+def threads():
+    return [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+
+with one_blas_thread():
+    before = len(threads())
+    import scipy.linalg  # brings a BLAS of its own
+    assert len(threads()) > before, "nothing was loaded: this tests nothing"
+    with one_blas_thread():
+        assert set(threads()) == {1}, threads()
+"""
+
+
+def test_a_library_that_was_loaded_since_is_limited_too():
+    environment = {"OPENBLAS_NUM_THREADS": "2", "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_libraries_are_looked_for_only_where_one_was_loaded(monkeypatch):
+    with one_blas_thread():
+        known = blas._libraries()
+    searched = []
+    monkeypatch.setattr(threadpoolctl, "ThreadpoolController", lambda: searched.append(1))
+    assert blas.loaded() is not None, "Linux's loader counts"
+    for _ in range(3):
+        assert blas._libraries() is known
+    assert not searched
+    monkeypatch.undo()
+    monkeypatch.setattr(blas, "loaded", lambda: None)
+    assert {one.filepath for one in blas._libraries()} == {one.filepath for one in known}
+    assert blas._libraries() is not blas._libraries(), "where nothing counts, each block looks"

@@ -195,6 +195,34 @@ def test_every_draw_is_the_score_of_its_repeated_rows():
         assert correlations[draw] == pytest.approx(np.corrcoef(ranked[0][again], ranked[1][again])[0, 1], rel=1e-9)
 
 
+def area_in_numpy(ranked, ones, zeros):
+    """`Ranking.area` as array operations."""
+    positive, negative = (
+        np.add.reduceat(ones[ranked.order], ranked.ties),
+        np.add.reduceat(zeros[ranked.order], ranked.ties),
+    )
+    before = np.cumsum(negative) - negative
+    sizes = np.diff(np.append(ranked.folds, len(ranked.ties)))
+    below = before - np.repeat(before[ranked.folds], sizes) + 0.5 * negative
+    return positive @ below / (np.add.reduceat(positive, ranked.folds) @ np.add.reduceat(negative, ranked.folds))
+
+
+@pytest.mark.parametrize("digits", [1, 3, 16])
+@pytest.mark.parametrize("folds", [1, 3])
+def test_areas_have_the_bits_of_plain_array_operations(digits, folds):
+    seen, said = outcomes(11)
+    blocks = time_blocks(np.arange(400) * MINUTE, MINUTE, 5, 50, 1)
+    ranked = predictions.ranking(np.round(said, digits), np.arange(400) % folds)
+    ones, zeros = seen.weight * (seen.label > 0), seen.weight * (seen.label <= 0)
+    drawn = drawn_auc(seen.label, ranked, seen.weight, blocks)
+    assert np.unique(drawn).size > 25
+    for draw, area in enumerate(drawn):
+        times = blocks.weights(draw)
+        assert area == area_in_numpy(ranked, ones * times, zeros * times)
+    assert ranked.area(ones, zeros) == area_in_numpy(ranked, ones, zeros)
+    assert np.isnan(drawn_auc(np.ones(400, np.int64), ranked, seen.weight, blocks)).all()
+
+
 def test_every_score_has_an_interval_around_it():
     seen, said = outcomes(9)
     found = score_intervals(seen, said, time_blocks(np.arange(400) * MINUTE, MINUTE, 5, 400, 1))

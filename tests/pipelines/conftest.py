@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,12 @@ names = ["rsi_14", "scaled_return_4", "ewma_volatility_96", "scaled_return_16"]
 folds = 7
 train = "120d"
 draws = 100
+
+[laboratory]
+groups = 4
+draws = 200
+importance_rows = 200
+importance_single_rows = 500
 
 [trading.risk]
 drawdown = 0.9
@@ -80,6 +87,11 @@ def road(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     (run,) = (folder / "workspace" / "runs").iterdir()
     return Road(folder / "workspace", config, run, done.stdout)
+
+
+def served(server, **more):
+    """The environment of a command whose flows a running Prefect server keeps, not one of its own for each."""
+    return {**os.environ, "PREFECT_API_URL": server, **more}
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,8 @@ def bundle_of(path: Path, workspace: Workspace) -> Bundle:
     """The bundle of a configuration without fitted features, made in a workspace."""
     config = load(path)
     lake, make = Lake(workspace.lake), Artefacts(workspace.artefacts).make
-    ingest_embedded(config.data, lake)
+    if config.data.source == "embedded":
+        ingest_embedded(config.data, lake)
     facts = describe(config.data, lake)
     made = make(panel_job(config, facts, lake))
     panel = load_panel(made)

@@ -1,6 +1,7 @@
 """Every figure draws, the same bytes each time, and thinning hides nothing."""
 
 import xml.etree.ElementTree as ElementTree
+from io import BytesIO
 
 import msgspec
 import numpy as np
@@ -64,6 +65,20 @@ def test_figures_are_well_formed_and_reproducible(pictures, drawings, again, nam
     assert ElementTree.fromstring(drawings[name]).tag.endswith("svg")
     assert drawings[name] == svg(again[name].figure)
     assert pictures[name].caption.endswith(".")
+
+
+def test_a_result_is_drawn_once_and_saved_in_any_form(pictures, drawings):
+    """The report's drawings and those in MLflow are the same figures, whichever was saved first."""
+    result = make_result()
+    drawn = gallery(result)
+    assert all(gallery(result)[name] is picture for name, picture in drawn.items())
+    assert gallery(make_result())["gain"] is not drawn["gain"]
+    for name in ("gain", "equity", "regimes"):
+        before, after = BytesIO(), BytesIO()
+        drawn[name].figure.savefig(before, format="png")
+        assert svg(drawn[name].figure) == drawings[name]
+        drawn[name].figure.savefig(after, format="png")
+        assert before.getvalue() == after.getvalue()
 
 
 def test_figures_show_the_data(drawings):

@@ -258,7 +258,9 @@ def test_a_request_waits_for_the_bar_that_a_crash_cut_off(road, tmp_path):
     assert replay(folder).digests == 1
 
 
+@pytest.mark.long
 def test_an_unchanged_run_is_found_not_made(road):
+    """In its place; `test_second_run` moves it besides."""
     made = {path: path.stat().st_mtime_ns for path in (road.workspace / "artefacts").glob("*/*")}
     done = bot4("train", road.config, "--workspace", road.workspace)
     assert done.returncode == 0, done.stderr
