@@ -19,7 +19,7 @@ from pipelines.tuning.config import Objective
 from pipelines.tuning.errors import TuningError
 from pipelines.tuning.evaluate import Evaluated
 from pipelines.tuning.storage import BASE, RETRY_OF, ended
-from pipelines.tuning.trials import EXCESS, METRICS, SCORES, Bench
+from pipelines.tuning.trials import EXCESS, METRICS, SCORES, Bench, losses_of
 
 SUMMARY_FILE = "study.json"
 LEVEL = 0.95
@@ -214,7 +214,7 @@ def judged(
 
     A trial of another machine has left its losses there, and is not among them.
     """
-    kept = {one.number: folder / "losses" / f"{one.number}.npy" for one in finished}
+    kept = {one.number: losses_of(folder, str(one.number)) for one in finished}
     known = {number: np.load(path, allow_pickle=False) for number, path in kept.items() if path.is_file()}
     if best.number not in known:
         return Estimate(None), None, None, 0
