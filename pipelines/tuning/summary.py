@@ -16,6 +16,7 @@ from models.statistics.bootstrap import percentiles
 from pipelines.estimate import Estimate, Number
 from pipelines.ledger.study import BEGAN
 from pipelines.tuning.config import Objective
+from pipelines.tuning.dimensions import Range
 from pipelines.tuning.errors import TuningError
 from pipelines.tuning.evaluate import Evaluated
 from pipelines.tuning.storage import BASE, RETRY_OF, ended
@@ -186,7 +187,7 @@ def summarise(bench: Bench, base: Evaluated) -> StudySummary:
         objectives=config.tuning.objectives,
         trials=found,
         keys={one.key: one.text() for one in config.space},
-        logarithmic=tuple(one.key for one in config.space if one.log),
+        logarithmic=tuple(one.key for one in config.space if isinstance(one, Range) and one.log),
         base={str(name): value for name, value in base.values.items()},
         base_loss=Estimate(base.loss.value, base.loss.low, base.loss.high),
         best=best.number,

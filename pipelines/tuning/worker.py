@@ -45,7 +45,8 @@ def look(packed: bytes) -> tuple[bytes, str]:
         try:
             return msgspec.msgpack.encode(see(handout_of(packed))), ""
         except told as error:
-            return b"", f"{type(error).__name__}: {error}"
+            cause = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+            return b"", cause.splitlines()[0]
 
 
 def try_one(packed: bytes, ticket: str, beside: int) -> tuple[int, bytes] | None:
