@@ -31,8 +31,9 @@ def key(process: Mapping[str, Any]) -> Process:
 
 @dataclass(slots=True)
 class Hand:
-    """One worker: what it is doing, and what it was seen to be."""
+    """One worker: its folder, which no other process has, what it is doing, and what it was seen to be."""
 
+    folder: str
     task: Any = None
     sight: Sight | None = None
 
@@ -66,17 +67,18 @@ class Crew:
         self.lost: set[Process] = set()
 
     def muster(self) -> None:
-        """See who has come, to be looked at, and who has gone."""
-        there = set(self._client.scheduler_info(n_workers=-1)["workers"])
-        for address in self.hands.keys() - there:
+        """See who has come, to be looked at, and who has gone; a process that took a dead one's address is another."""
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        there = {address: str(one["local_directory"]) for address, one in workers.items()}
+        for address in [one for one, hand in self.hands.items() if there.get(one) != hand.folder]:
             gone = self.hands.pop(address)
             if gone.task is not None:
                 gone.task.cancel()
             if gone.sight is not None:
                 self.lost.add(key(gone.sight.process))
         self.refused = {address: why for address, why in self.refused.items() if address in there}
-        for address in there - self.hands.keys() - self.refused.keys():
-            self.hands[address] = Hand(self._submit(address, look, self._packed))
+        for address in there.keys() - self.hands.keys() - self.refused.keys():
+            self.hands[address] = Hand(there[address], self._submit(address, look, self._packed))
 
     def _submit(self, address: str, function: Any, *arguments: Any) -> Any:
         ticket = f"{function.__name__}-{uuid4().hex}"

@@ -25,7 +25,7 @@ from pipelines.toml import digest
 from pipelines.tuning import cluster as cluster_module
 from pipelines.tuning.cluster import being_tried, check_losses, run_on_cluster
 from pipelines.tuning.config import load_study
-from pipelines.tuning.crew import key
+from pipelines.tuning.crew import Crew, key
 from pipelines.tuning.errors import TuningError
 from pipelines.tuning.handout import Handout, differences, hand_out, identity, see
 from pipelines.tuning.storage import PROCESS, RETRY_OF, ended, retried
@@ -154,6 +154,11 @@ def handout(bench):
     return hand_out(bench, Workspace(bench.folder.parent.parent))
 
 
+@pytest.fixture(scope="module")
+def mine(handout):
+    return see(handout)
+
+
 def test_a_worker_is_given_the_same_study(bench, handout):
     study, given = bench.config, handout
     there = msgspec.msgpack.decode(msgspec.msgpack.encode(given), type=Handout)
@@ -166,8 +171,7 @@ def test_a_worker_is_given_the_same_study(bench, handout):
     assert again.study.user_attrs == bench.study.user_attrs
 
 
-def test_a_worker_that_differs_is_told_apart(handout):
-    mine = see(handout)
+def test_a_worker_that_differs_is_told_apart(handout, mine):
     assert mine.data.keys() == {"BTC"}
     assert mine.ledger == identity(make_url(f"sqlite:///{handout.workspace}/trials.db"))
     assert differences(mine, mine) == []
@@ -210,6 +214,44 @@ def test_a_trial_that_kills_its_workers_is_not_given_to_all_of_them():
     check_losses(bench, SimpleNamespace(lost={key(process(n)) for n in (1, 2, 3)}))
     with pytest.raises(TuningError, match=r"trial 0 was broken off 3 times.*clip = 3.5"):
         check_losses(bench, SimpleNamespace(lost={key(process(n)) for n in (1, 2, 9)}))
+
+
+class Scheduler:
+    """A client that knows some workers and never hears of a task again."""
+
+    def __init__(self):
+        self.workers, self.cancelled = {}, []
+
+    def scheduler_info(self, n_workers):
+        assert n_workers == -1, "all of them"
+        return {"workers": {one: {"local_directory": place} for one, place in self.workers.items()}}
+
+    def submit(self, function, *_, workers, allow_other_workers, **__):
+        assert not allow_other_workers
+        return SimpleNamespace(
+            name=(function.__name__, *workers), done=lambda: False, cancel=lambda: self.cancelled.append(workers[0])
+        )
+
+
+def test_a_process_that_took_a_dead_ones_address_is_looked_at_anew(handout, mine):
+    client = Scheduler()
+    crew = Crew(client, handout)
+    client.workers = {"tcp://a:1": "/w/1", "tcp://b:1": "/w/2"}
+    crew.muster()
+    assert crew.looking
+    for number, hand in enumerate(crew.hands.values()):
+        hand.task, hand.sight = None, msgspec.structs.replace(mine, process={**mine.process, "pid": number})
+    crew.give(1)
+    crew.give(5)
+    assert [one.task.name for one in crew.hands.values()] == [("try_one", one) for one in crew.hands]
+    assert {pid for _, pid, _ in crew.trying} == {0, 1}
+    dead = key(crew.hands["tcp://a:1"].sight.process)
+    client.workers["tcp://a:1"] = "/w/3"
+    crew.muster()
+    assert crew.lost == {dead}
+    assert client.cancelled == ["tcp://a:1"]
+    assert crew.hands["tcp://a:1"].task.name == ("look", "tcp://a:1")
+    assert dead not in crew.trying
 
 
 def test_an_address_without_a_scheduler_is_told(bench, monkeypatch):
