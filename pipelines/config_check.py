@@ -94,6 +94,11 @@ def check(config: RunConfig, folder: Path, source: str) -> None:
     """
     if config.data.instruments is not None and not (folder / config.data.instruments).is_file():
         raise ConfigError(f"{source}: data.instruments names {config.data.instruments}, which is not beside it")
+    check_names(config, source)
+
+
+def check_names(config: RunConfig, source: str) -> None:
+    """What `check` finds without looking at files; errors as there."""
     check_feature_names(config.features, source)
     check_feature_list(config.features, source)
     for name, table in config.members.items():

@@ -5,7 +5,8 @@ takes the newest of everything. The CPU locks resolve torch's CPU wheel from the
 (``pip config get global.find-links``) and require ``torch==2.13.0`` with that wheel's hash alone. The registry's
 hash must not stand beside it: pip prefers a candidate whose hash it knows beforehand, so it would take the
 registry's CUDA build, whose NVIDIA libraries the CPU locks leave out. For that build there are ``train-cuda`` and,
-with the tools of tests and checks, ``dev-cuda``.
+with the tools of tests and checks, ``dev-cuda``. The lock ``cluster`` is what studies over machines need beside either
+build: it is resolved last and agrees with both.
 """
 
 from __future__ import annotations
@@ -61,6 +62,12 @@ def main() -> None:
     for name in CPU_LOCKS:
         locks[name] = without_local_version(compile_lock(name, *find_links()))
     locks["demo-data"] = compile_lock("demo-data", "--no-deps")
+    write(locks)
+    write({"cluster": compile_lock("cluster", "--constraint", "train.txt", "--constraint", "train-cuda.txt")})
+
+
+def write(locks: dict[str, str]) -> None:
+    """Write locks by name, and say how many packages each has."""
     for name, text in locks.items():
         (REQUIREMENTS / f"{name}.txt").write_text(text)
         print(f"requirements/{name}.txt: {len(re.findall('^[a-z]', text, re.M))} packages")

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,12 @@ def test_builds_are_not_mixed(checkout, first, then):
     assert make(checkout, "setup", f"LOCK={then}")[1] == [then, "demo-data"]
 
 
+@pytest.mark.parametrize("lock", ["train", "train-cuda"])
+def test_either_build_takes_the_cluster_on_top_and_the_tools_have_it(checkout, lock):
+    assert make(checkout, "setup-cluster", f"LOCK={lock}")[1] == [lock, "demo-data", "cluster"]
+    assert make(checkout, "setup-cluster")[1] == []
+
+
 def test_the_live_process_needs_neither_build(checkout):
     make(checkout, "setup-serve")
     assert not (checkout / ".venv" / ".build").exists()
@@ -134,3 +141,14 @@ def test_both_builds_lock_the_same_versions():
     assert cpu.pop("xgboost-cpu") == cuda["xgboost"]
     assert cpu.items() <= cuda.items() <= tools.items()
     assert pinned("dev").items() - {("xgboost-cpu", cuda["xgboost"])} <= tools.items()
+
+
+def test_the_cluster_is_an_extra_that_agrees_with_every_other_lock():
+    cluster = pinned("cluster")
+    for lock in ("dev", "dev-cuda"):
+        assert cluster.items() <= pinned(lock).items()
+    for lock in ("train", "train-cuda"):
+        assert "distributed" not in pinned(lock)
+        assert all(version == cluster.get(name, version) for name, version in pinned(lock).items())
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras["cluster"] == [f"distributed=={cluster['distributed']}"]

@@ -22,6 +22,14 @@ def tune(
         int | None, typer.Option(help="How many trials are to have ended in all; else as the file says.", min=1)
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes side by side; else as the file says.", min=1)] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="A Dask scheduler whose workers try the trials, such as tcp://scheduler:8786; else as the file says. "
+            "Needs the extra 'cluster' (make setup-cluster).",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Try configurations of a training, and write the best one as a training's configuration.
@@ -43,24 +51,37 @@ def tune(
     Run it again after a stop, a crash or a kill and it goes on to the same number of trials. With one job the same
     seed gives the same trials, however often it was stopped; with several, which trial knows of which depends on their
     timing, and latency is measured while others compute.
+
+    Over machines: `dask scheduler` on one, `dask worker tcp://scheduler:8786 --nworkers 4 --nthreads 1` on each, and
+    --cluster tcp://scheduler:8786 here. Each worker must run the same code and libraries and have the same bars in its
+    workspace ($BOT4_WORKSPACE there, else this one's path); this is checked before anything is tried. Machines share a
+    PostgreSQL database for the study (BOT4_STUDIES_URL) and one for the ledger (BOT4_LEDGER_URL).
     """
     import os
 
     import msgspec
 
+    from pipelines.errors import ConfigError
     from pipelines.prefect_settings import configure
     from pipelines.progress import showing
     from pipelines.tuning.config import load_study
 
     study, place = load_study(config, os.environ), open_workspace(workspace)
-    told = {key: value for key, value in (("trials", trials), ("jobs", jobs)) if value is not None}
-    study = msgspec.structs.replace(study, tuning=msgspec.structs.replace(study.tuning, **told))
+    told = {
+        key: value for key, value in (("trials", trials), ("jobs", jobs), ("cluster", cluster)) if value is not None
+    }
+    try:
+        study = msgspec.structs.replace(study, tuning=msgspec.structs.replace(study.tuning, **told))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     configure(place)
     from pipelines.tuning.tune import tune as run
 
     with showing(study.name) as progress:
         found = run(study, place, progress)
     typer.echo(summary(found))
+    for note in found.notes:
+        typer.echo(f"note: {note}")
     _say_next(found, workspace)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from pipelines.config import RunConfig, with_listings, with_own_features
-from pipelines.config_check import check
+from pipelines.config_check import check, check_names
 from pipelines.errors import ConfigError
 from pipelines.members import member_config
 from pipelines.results import ENSEMBLE
@@ -35,6 +35,8 @@ class TuningConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     are chosen. ``pruner``: ``wilcoxon`` stops a trial that loses to the best so far fold by fold, with a p-value below
     ``level``; ``none`` stops nothing; by default ``wilcoxon`` with one objective, and with several nothing can be
     pruned. ``storage``: a PostgreSQL URL where several machines share a study; by default SQLite in the workspace.
+    ``cluster``: the address of a Dask scheduler whose workers try the trials, one each at a time, instead of ``jobs``
+    processes here.
     """
 
     trials: int = 50
@@ -46,6 +48,7 @@ class TuningConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pruner: Literal["wilcoxon", "none"] | None = None
     level: float = 0.1
     storage: str = ""
+    cluster: str = ""
 
     def __post_init__(self) -> None:
         for name, most in (("trials", 100_000), ("jobs", 256)):
@@ -66,6 +69,10 @@ class TuningConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"level is {self.level}; it must lie above 0 and be at most 0.5")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must be from 0 to 4294967295")
+        if self.cluster and not re.fullmatch(r"(tcp|tls|ws|wss)://\S+:\d+", self.cluster):
+            raise ValueError(
+                f"cluster is {self.cluster!r}; it must be a Dask scheduler's address such as tcp://scheduler:8786"
+            )
 
     @property
     def prunes(self) -> bool:
@@ -122,7 +129,7 @@ class StudyConfig(msgspec.Struct, frozen=True):
             found = msgspec.structs.replace(
                 found, features=msgspec.structs.replace(found.features, files=self.base.features.files)
             )
-        check(found, Path(self.folder), source)
+        check_names(found, source)
         return found
 
     def own(self, dotted: str) -> Any:

@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args, get_type_hints
 
 import msgspec
 
@@ -40,39 +40,30 @@ ALLOWED = ("validation.tail",)
 """Keys in refused tables that may be searched all the same."""
 
 
-class Dimension(msgspec.Struct, frozen=True):
-    """A searched key: numbers from ``low`` to ``high``, or one of ``values``.
+class Range(msgspec.Struct, frozen=True, tag="range"):
+    """A searched number, from ``low`` to ``high``.
 
-    ``kind``: ``float``, ``int`` or ``choice``. ``log``: even in the logarithm. ``step``: of a grid of numbers; None for
-    none.
+    ``kind``: its type. ``step``: of a grid from ``low`` on; None for none. ``log``: even in the logarithm.
     """
 
     key: str
-    kind: str
-    low: float | int | None = None
-    high: float | int | None = None
-    step: float | int | None = None
+    kind: Literal["int", "float"]
+    low: int | float
+    high: int | float
+    step: int | float | None = None
     log: bool = False
-    values: tuple[Any, ...] = ()
 
     @property
     def corners(self) -> tuple[Any, ...]:
-        """The values whose acceptance says that all are: the ends, or every choice."""
-        return self.values if self.kind == "choice" else (self.low, self.high)
-
-    @property
-    def choices(self) -> tuple[Plain, ...]:
-        """The choices as Optuna stores them: plain values, anything else as its JSON."""
-        return tuple(stored(one) for one in self.values)
+        """The values whose acceptance says that all are: the ends."""
+        return (self.low, self.high)
 
     def given(self, kept: Any) -> Any:
         """A value as the training has it, of what Optuna keeps."""
-        return self.values[self.choices.index(kept)] if self.kind == "choice" else kept
+        return kept
 
     def suggest(self, trial: Any) -> Any:
         """The key's value in an ``optuna.Trial``."""
-        if self.kind == "choice":
-            return self.given(trial.suggest_categorical(self.key, self.choices))
         if self.kind == "int":
             step = 1 if self.step is None else self.step
             return trial.suggest_int(self.key, self.low, self.high, step=step, log=self.log)
@@ -83,15 +74,13 @@ class Dimension(msgspec.Struct, frozen=True):
 
         Examples
         --------
-        >>> depth = Dimension("members.xgboost.depth", "int", 2, 8, step=2)
+        >>> depth = Range("members.xgboost.depth", "int", 2, 8, step=2)
         >>> depth.holds(4), depth.holds(5), depth.holds(10)
         (True, False, False)
         """
-        if self.kind == "choice":
-            return stored(value) in self.choices
-        if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:  # type: ignore[operator]
+        if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
             return False
-        steps = 0.0 if self.step is None else (value - self.low) / self.step  # type: ignore[operator]
+        steps = 0.0 if self.step is None else (value - self.low) / self.step
         return abs(steps - round(steps)) < 1e-9
 
     def text(self) -> str:
@@ -99,13 +88,54 @@ class Dimension(msgspec.Struct, frozen=True):
 
         Examples
         --------
-        >>> Dimension("members.linear.clip", "float", 2.0, 8.0, log=True).text()
+        >>> Range("members.linear.clip", "float", 2.0, 8.0, log=True).text()
         '2 to 8, logarithmic'
         """
-        if self.kind == "choice":
-            return ", ".join(spelt(one) for one in self.values)
         step = "" if self.step is None else f" in steps of {self.step:g}"
         return f"{self.low:g} to {self.high:g}{step}{', logarithmic' if self.log else ''}"
+
+
+class Choice(msgspec.Struct, frozen=True, tag="choice"):
+    """A searched key that has one of ``values``; methods as those of `Range`."""
+
+    key: str
+    values: tuple[Any, ...]
+
+    @property
+    def corners(self) -> tuple[Any, ...]:
+        """The values whose acceptance says that all are: each of them."""
+        return self.values
+
+    @property
+    def choices(self) -> tuple[Plain, ...]:
+        """The values as Optuna stores them: plain ones, anything else as its JSON."""
+        return tuple(stored(one) for one in self.values)
+
+    def given(self, kept: Any) -> Any:
+        """A value as the training has it, of what Optuna keeps."""
+        return self.values[self.choices.index(kept)]
+
+    def suggest(self, trial: Any) -> Any:
+        """The key's value in an ``optuna.Trial``."""
+        return self.given(trial.suggest_categorical(self.key, self.choices))
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value could be suggested."""
+        return stored(value) in self.choices
+
+    def text(self) -> str:
+        """The key's values for reading.
+
+        Examples
+        --------
+        >>> Choice("features.exclude", ([], ["rsi_14"])).text()
+        '[], ["rsi_14"]'
+        """
+        return ", ".join(spelt(one) for one in self.values)
+
+
+Dimension: TypeAlias = Range | Choice
+"""A searched key."""
 
 
 def stored(value: Any) -> Plain:
@@ -139,42 +169,42 @@ def dimension(key: str, table: Mapping[str, Any], base: RunConfig, tuning: Tunin
     return _range(key, table, wanted, where)
 
 
-def _choice(key: str, table: Mapping[str, Any], where: str) -> Dimension:
+def _choice(key: str, table: Mapping[str, Any], where: str) -> Choice:
     values = table["values"]
     if len(table) > 1:
         raise ConfigError(f"{where} has values and {', '.join(one for one in table if one != 'values')}; give either")
     if not isinstance(values, list) or len({stored(one) for one in values}) < max(len(values), 2):
         raise ConfigError(f"{where}.values is {spelt(values)}; list at least two, each once")
-    return Dimension(key, "choice", values=tuple(values))
+    return Choice(key, tuple(values))
 
 
-def _range(key: str, table: Mapping[str, Any], wanted: Any, where: str) -> Dimension:
+def _range(key: str, table: Mapping[str, Any], wanted: Any, where: str) -> Range:
     kinds = {one for one in (int, float) if one is wanted or one in get_args(wanted)}
     if not kinds:
         raise ConfigError(f"{where} is not a number, so it has no low and high; list what it may be: values = […]")
-    low, high, step, log = (table.get(name) for name in ("low", "high", "step", "log"))
     whole = float not in kinds
-    for name, value in (("low", low), ("high", high), *((("step", step),) if step is not None else ())):
-        if not _is_number(value) or (whole and not isinstance(value, int)):
-            raise ConfigError(
-                f"{where}.{name} is {spelt(value)}; it must be {'a whole number' if whole else 'a number'}"
-            )
-    if not low < high:  # type: ignore[operator]
+    low, high = _number(table, "low", whole, where), _number(table, "high", whole, where)
+    step = None if table.get("step") is None else _number(table, "step", whole, where)
+    log = table.get("log")
+    if not low < high:
         raise ConfigError(f"{where} goes from {low} to {high}; high must be above low")
     if log not in (None, True, False):
         raise ConfigError(f"{where}.log is {spelt(log)}; it must be true or false")
-    if log and (low <= 0 or step is not None):  # type: ignore[operator]
+    if log and (low <= 0 or step is not None):
         why = "low must be above 0" if step is None else "steps are even, so leave out step or log"
         raise ConfigError(f"{where} is logarithmic from {low}: {why}")
-    if step is not None and not 0 < step <= high - low:  # type: ignore[operator]
+    if step is not None and not 0 < step <= high - low:
         raise ConfigError(f"{where}.step is {step}; it must be above 0 and fit between {low} and {high}")
-    if whole:
-        return Dimension(key, "int", low, high, step, bool(log))
-    return Dimension(key, "float", float(low), float(high), None if step is None else float(step), bool(log))  # type: ignore[arg-type]
+    return Range(key, "int" if whole else "float", low, high, step, bool(log))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(table: Mapping[str, Any], name: str, whole: bool, where: str) -> int | float:
+    """One number of a range: an int where only whole ones may be, else a float."""
+    value = table.get(name)
+    kinds = int if whole else int | float
+    if not isinstance(value, kinds) or isinstance(value, bool) or not math.isfinite(value):
+        raise ConfigError(f"{where}.{name} is {spelt(value)}; it must be {'a whole number' if whole else 'a number'}")
+    return value if whole else float(value)
 
 
 def key_type(key: str, base: RunConfig, source: str) -> Any:

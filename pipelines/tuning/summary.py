@@ -16,10 +16,11 @@ from models.statistics.bootstrap import percentiles
 from pipelines.estimate import Estimate, Number
 from pipelines.ledger.study import BEGAN
 from pipelines.tuning.config import Objective
+from pipelines.tuning.dimensions import Range
 from pipelines.tuning.errors import TuningError
 from pipelines.tuning.evaluate import Evaluated
 from pipelines.tuning.storage import BASE, RETRY_OF, ended
-from pipelines.tuning.trials import EXCESS, METRICS, SCORES, Bench
+from pipelines.tuning.trials import EXCESS, METRICS, SCORES, Bench, losses_of
 
 SUMMARY_FILE = "study.json"
 LEVEL = 0.95
@@ -186,7 +187,7 @@ def summarise(bench: Bench, base: Evaluated) -> StudySummary:
         objectives=config.tuning.objectives,
         trials=found,
         keys={one.key: one.text() for one in config.space},
-        logarithmic=tuple(one.key for one in config.space if one.log),
+        logarithmic=tuple(one.key for one in config.space if isinstance(one, Range) and one.log),
         base={str(name): value for name, value in base.values.items()},
         base_loss=Estimate(base.loss.value, base.loss.low, base.loss.high),
         best=best.number,
@@ -214,7 +215,7 @@ def judged(
 
     A trial of another machine has left its losses there, and is not among them.
     """
-    kept = {one.number: folder / "losses" / f"{one.number}.npy" for one in finished}
+    kept = {one.number: losses_of(folder, str(one.number)) for one in finished}
     known = {number: np.load(path, allow_pickle=False) for number, path in kept.items() if path.is_file()}
     if best.number not in known:
         return Estimate(None), None, None, 0

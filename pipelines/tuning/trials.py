@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from pipelines.config import RunConfig
+from pipelines.config import DataConfig, RunConfig
 from pipelines.expected import expected_errors
 from pipelines.ledger.record import failing, finish_trial, new_trial
 from pipelines.ledger.store import Ledger
@@ -29,6 +29,9 @@ from pipelines.tuning.evaluate import Evaluated, Ground, evaluate
 from pipelines.tuning.storage import INTERRUPTED, PROCESS, open_storage, studies_url, this_process
 from pipelines.tuning.study import base_values, open_study, study_folder
 from pipelines.workspace import Workspace
+
+if TYPE_CHECKING:
+    from market.lake import Lake
 
 METRICS, SCORES, EXCESS = "bot4.metrics", "bot4.scores", "bot4.excess"
 """User attributes of Optuna's trials: what the ledger keeps, every predictor's scores, each fold's loss."""
@@ -74,21 +77,34 @@ def set_up(config: StudyConfig, workspace: Workspace) -> Bench:
     TuningError
         If the study was begun about something else, or its storage cannot be reached.
     """
+    lake = open_lake(config.base.data, workspace)
+    facts = data_stage.describe(config.base.data, lake)
+    instruments = data_stage.instruments(config.base.data, config.folder)
+    ground = Ground(lake, Artefacts(workspace.artefacts), facts, instruments)
+    return open_bench(config, workspace, ground, base_trial(config, ground))
+
+
+def open_lake(data: DataConfig, workspace: Workspace) -> Lake:
+    """The workspace's lake, with the embedded bars in it where they are a training's data."""
     from market.lake import Lake
 
     lake = Lake(workspace.lake)
-    data = config.base.data
     if data.source == "embedded":
         data_stage.ingest_embedded(data, lake)
-    facts = data_stage.describe(data, lake)
-    instruments = data_stage.instruments(data, config.folder)
-    ground = Ground(lake, Artefacts(workspace.artefacts), facts, instruments)
+    return lake
+
+
+def base_trial(config: StudyConfig, ground: Ground) -> Trial:
+    """The training's own configuration as a trial of the study, which need not be in the ledger."""
     evaluated = config.evaluated(config.base)
-    made = new_trial(evaluated, facts, code=code_digest(), instruments=instruments, kind="optuna")
+    made = new_trial(evaluated, ground.facts, code=code_digest(), instruments=ground.instruments, kind="optuna")
     # Trials never look behind the cut, where a training's untouched stretch begins.
-    base = msgspec.structs.replace(
-        made, touched=tuple(_before(one, facts.cut) for one in made.touched if one.start < facts.cut)
-    )
+    cut = ground.facts.cut
+    return msgspec.structs.replace(made, touched=tuple(_before(one, cut) for one in made.touched if one.start < cut))
+
+
+def open_bench(config: StudyConfig, workspace: Workspace, ground: Ground, base: Trial) -> Bench:
+    """The study and the ledger of this process, over data that are known; errors as `set_up`."""
     storage = open_storage(studies_url(workspace, config.tuning.storage, os.environ))
     folder = study_folder(workspace, config.name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +117,9 @@ def _before(stretch: Stretch, cut: int) -> Stretch:
     return msgspec.structs.replace(stretch, stop=min(stretch.stop, cut))
 
 
-def run_trials(bench: Bench, tickets: Tickets, threads: int, heard: Heard, after: After) -> None:
+def run_trials(
+    bench: Bench, tickets: Tickets, threads: int, heard: Heard, after: After, claim: Mapping[str, Any] | None = None
+) -> None:
     """Try as many configurations as there are tickets.
 
     A trial that fails for a reason that is told in a sentence is recorded as failed, and the next one begins; anything
@@ -113,11 +131,14 @@ def run_trials(bench: Bench, tickets: Tickets, threads: int, heard: Heard, after
         Fits that run side by side.
     after
         Called after every trial.
+    claim
+        What is kept with a trial beside which process tries it.
     """
     recorder = StudyRecorder(bench.ledger, bench.base)
+    mine = {**this_process(), **(claim or {})}
     with ThreadPoolExecutor(threads) as fitters, quiet():
         while tickets():
-            bench.study.optimize(objective(bench, recorder, fitters, heard), n_trials=1, catch=told())
+            bench.study.optimize(objective(bench, recorder, fitters, heard, mine), n_trials=1, catch=told())
             after()
 
 
@@ -126,11 +147,13 @@ def told() -> tuple[type[BaseException], ...]:
     return tuple(one for one in expected_errors() if one is not ModuleNotFoundError)
 
 
-def objective(bench: Bench, recorder: StudyRecorder, fitters: Executor, heard: Heard) -> Callable[[Any], Any]:
+def objective(
+    bench: Bench, recorder: StudyRecorder, fitters: Executor, heard: Heard, process: Mapping[str, Any]
+) -> Callable[[Any], Any]:
     """The study's objective: what Optuna calls with a trial."""
 
     def tried(trial: Any) -> float | tuple[float, ...]:
-        trial.set_user_attr(PROCESS, this_process())
+        trial.set_user_attr(PROCESS, dict(process))
         try:
             return recorder.objective(
                 lambda one: suggested(bench.config, one), lambda config: attempt(bench, trial, config, fitters, heard)
@@ -182,9 +205,14 @@ def attempt(bench: Bench, trial: Any, config: RunConfig, fitters: Executor, hear
 
 def save_cells(folder: Path, name: str, found: Evaluated) -> None:
     """Keep a trial's losses by time cell, from which trials are compared at the end."""
-    place = folder / "losses"
-    place.mkdir(exist_ok=True)
-    np.save(place / f"{name}.npy", found.cells, allow_pickle=False)
+    place = losses_of(folder, name)
+    place.parent.mkdir(exist_ok=True)
+    np.save(place, found.cells, allow_pickle=False)
+
+
+def losses_of(folder: Path, name: str) -> Path:
+    """Where a trial's losses by time cell are."""
+    return folder / "losses" / f"{name}.npy"
 
 
 def evaluate_base(bench: Bench, fitters: Executor, heard: Heard) -> Evaluated:
@@ -203,7 +231,7 @@ def evaluate_base(bench: Bench, fitters: Executor, heard: Heard) -> Evaluated:
             lambda fold, _: heard(-1, fold + 1),
         )
 
-    if base_values(config) is not None or (bench.folder / "losses" / "base.npy").is_file():
+    if base_values(config) is not None or losses_of(bench.folder, "base").is_file():
         return found()
     note = f"study {bench.study.study_name}, the training's own configuration"
     trial = msgspec.structs.replace(bench.base, id=fresh_id(), created=time.time_ns(), note=note)

@@ -34,6 +34,7 @@ class Tuned:
 
     ``winners``: trainings' configurations by trial, the best one first; of several objectives those of the front.
     ``recovered``: trials that killed processes had left. ``untracked``: why MLflow has not taken it all, if so.
+    ``notes``: what is to be known of a cluster's workers.
     """
 
     summary: StudySummary
@@ -41,6 +42,7 @@ class Tuned:
     winners: dict[int, Path]
     recovered: int
     untracked: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Mirroring:
@@ -91,7 +93,7 @@ def parent_parameters(config: StudyConfig) -> dict[str, Any]:
     tuning = {
         key: value
         for key, value in msgspec.to_builtins(config.tuning).items()
-        if key not in ("jobs", "storage", "trials")
+        if key not in ("jobs", "storage", "cluster", "trials")
     }
     return {"training": config.training, "tuning": tuning, "space": {one.key: one.text() for one in config.space}}
 
@@ -113,8 +115,10 @@ def tune(config: StudyConfig, workspace: Workspace, progress: Stage) -> Tuned:
     stages["panel"].finish()
     mirroring = Mirroring(bench, workspace)
     missing = config.tuning.trials - len(ended(bench.study.get_trials(deepcopy=False)))
+    notes: tuple[str, ...] = ()
     if missing > 0:
-        try_missing(bench, workspace, missing, stages["trials"], mirroring)
+        again, notes = try_missing(bench, workspace, missing, stages["trials"], mirroring)
+        recovered += again
     stages["trials"].finish()
     base = base_of(bench, stages["base"])
     with quiet():
@@ -126,28 +130,38 @@ def tune(config: StudyConfig, workspace: Workspace, progress: Stage) -> Tuned:
     stages["tracking"]("writing the study to MLflow", 0.1)
     mirroring.finish(summary, list(winners.values()))
     stages["tracking"].finish()
-    return Tuned(summary, bench.folder, winners, recovered, mirroring.trouble)
+    return Tuned(summary, bench.folder, winners, recovered, mirroring.trouble, notes)
 
 
-def try_missing(bench: Bench, workspace: Workspace, missing: int, progress: Stage, mirroring: Mirroring) -> None:
-    """Try what is missing, in this process or in several.
+def try_missing(
+    bench: Bench, workspace: Workspace, missing: int, progress: Stage, mirroring: Mirroring
+) -> tuple[int, tuple[str, ...]]:
+    """Try what is missing, in this process, in several, or on a cluster.
+
+    Returns
+    -------
+    How many trials were broken off meanwhile and tried again, and what is to be known of a cluster's workers.
 
     Raises
     ------
     TuningError
-        If a process ended early.
+        If a process ended early, or a cluster cannot be used.
     """
-    shown = Shown(bench, missing, progress)
-    jobs = min(bench.config.tuning.jobs, missing)
-    if jobs == 1:
-        left = iter(range(missing))
-        run_trials(bench, lambda: next(left, None) is not None, threads_each(1), shown.heard, mirroring)
-        return
+    shown, tuning = Shown(bench, missing, progress), bench.config.tuning
+    jobs = min(tuning.jobs, missing)
 
     def watch() -> None:
         shown.look()
         mirroring()
 
+    if tuning.cluster:
+        from pipelines.tuning.cluster import run_on_cluster
+
+        return run_on_cluster(bench, workspace, tuning.cluster, watch)
+    if jobs == 1:
+        left = iter(range(missing))
+        run_trials(bench, lambda: next(left, None) is not None, threads_each(1), shown.heard, mirroring)
+        return 0, ()
     codes = run_processes(bench.config, workspace, missing, jobs, watch)
     if codes:
         recover(bench.study, bench.ledger)
@@ -155,6 +169,7 @@ def try_missing(bench: Bench, workspace: Workspace, missing: int, progress: Stag
             f"{len(codes)} of {jobs} processes ended early (exit code {', '.join(map(str, codes))}); what they were "
             "trying is queued again: run the same command to go on"
         )
+    return 0, ()
 
 
 class Shown:

