@@ -57,13 +57,14 @@ class MetaScores(msgspec.Struct, frozen=True):
 class MetaStudy(msgspec.Struct, frozen=True):
     """A run's second stage: what it sees, how it weighs that at the end, and what it was worth.
 
-    ``sizing``: whether it sized the bets. ``weights``: by input, in log odds per unit, of the last fold's. ``folds``:
-    how many had one, the first of which is ``first``, as people count. ``holdout``: on the untouched stretch; None
-    before that was traded, and where it is too short, which ``holdout_note`` says.
+    ``sizing``: whether it sized the bets. ``weights``: of the ``inputs``, in log odds per unit, of the last fold's.
+    ``folds``: how many had one, the first of which is ``first``, as people count. ``holdout``: on the untouched
+    stretch; None before that was traded, and where it is too short, which ``holdout_note`` says.
     """
 
     sizing: bool
-    weights: dict[str, float]
+    inputs: tuple[str, ...]
+    weights: tuple[float, ...]
     folds: int
     first: int
     out_of_fold: MetaScores

@@ -22,7 +22,7 @@ def meta_view(result: RunResult) -> Row | None:
         "sentence": sentence(study),
         "sizing": sizing(study),
         "first": study.first,
-        "weights": [(name, number(value, 3, signed=True)) for name, value in study.weights.items()],
+        "weights": [(one, number(it, 3, signed=True)) for one, it in zip(study.inputs, study.weights, strict=True)],
         "parts": [_part(title, found) for title, found in parts if found is not None],
         "note": study.holdout_note,
     }

@@ -87,9 +87,8 @@ def study(scored: Sequence[Scored], combinations: Sequence[Combination], compare
     base = np.concatenate([np.full(len(scored[number].index), m.base) for number, m in zip(has, metas, strict=True)])
     outcomes, blocks = compared.outcomes.rows(rows), TimeBlocks(compared.blocks.cell[rows], compared.blocks.counts)
     last = metas[-1]
-    weights = dict(zip(last.inputs, last.weights, strict=True))
     found = meta_scores(ensemble, said, outcomes.label, base, outcomes.weight, blocks)
-    return MetaStudy(last.sizing, weights, len(has), has[0] + 1, found)
+    return MetaStudy(last.sizing, last.inputs, last.weights, len(has), has[0] + 1, found)
 
 
 def meta_job(
