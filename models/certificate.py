@@ -6,7 +6,8 @@ against a bound that is stated for its kind; recurrent members over contiguous s
 which members without state are asked alone go through their part of the graph in one call, and a sample of them through
 the whole graph, which must give the same bits. The ensemble is compared with the
 same combination of native members, computed here in NumPy; and no decision may differ where the probability is further
-than a tolerance band from a decision threshold.
+than a tolerance band from a decision threshold. A second stage is computed here from what the graph says of members and
+ensemble: where a side turns over, what it says jumps, and no bound on differences of probabilities could hold.
 """
 
 from __future__ import annotations
@@ -21,19 +22,23 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.bundle.combination import Calibration, Pool
-from models.bundle.runner import GraphRunner, session_options
+from models.bundle.combination import Calibration, Conformal, Meta, Pool
+from models.bundle.runner import GraphRunner, Stages, session_options
 from models.ensemble.calibration import calibrate
 from models.ensemble.logits import logistic, logit
 from models.ensemble.pools import pool_logit
 from models.evidence import EXTREME, MISSING, REAL, SUBNORMAL, THRESHOLD, Evidence
 from models.graph.alone import alone
 from models.members import MEMBERS
+from models.meta.fit import right_probability, sized_probability
+from models.meta.inputs import meta_inputs
 
 SEQUENCE = 10_000
 """Bars in a row over which the state is to be compared."""
 SAMPLE = 200
 """Of rows that are answered at once, how many go through the whole graph besides."""
+SECOND_STAGE_BOUND = 1e-9
+"""How far the second stage in the graph may be from the same in NumPy; both are float64 of the same inputs."""
 
 
 class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,7 +92,7 @@ class Certificate(msgspec.Struct, frozen=True):
     """The verdict, its reasons (none when passed), and everything that was measured.
 
     ``notes``: what passed with less than is wanted, in words. ``rows``: all that were compared, whatever their kind.
-    ``graph_bytes``: the graph's size.
+    ``graph_bytes``: the graph's size. ``second_stage``: of what it says, and of the probability that the bet follows.
     """
 
     passed: bool
@@ -100,10 +105,13 @@ class Certificate(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     rows: int
     graph_bytes: int
+    second_stage: Finding | None = None
 
     def summary(self) -> dict[str, Any]:
         """As plain values, for the manifest."""
         found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        if self.second_stage is None:
+            found.pop("second_stage")
         return found
 
 
@@ -122,6 +130,8 @@ def certify(
     pool: Pool | None = None,
     calibration: Calibration | None = None,
     requirements: Requirements | None = None,
+    conformal: Conformal | None = None,
+    meta: Meta | None = None,
 ) -> Certificate:
     """Compare a graph with its native members.
 
@@ -135,6 +145,8 @@ def certify(
         What the graph was composed with.
     requirements
         What must be shown; the defaults where None.
+    conformal, meta
+        The prediction sets and the second stage that the graph was composed with.
 
     Raises
     ------
@@ -143,7 +155,9 @@ def certify(
     """
     needs = requirements or Requirements()
     runner = GraphRunner(model)
-    compared, whole = _compare(runner, [one for one in evidence if not one.at_once], pool, calibration)
+    stepped = [(one, _run(runner, one.rows)) for one in evidence if not one.at_once]
+    compared, whole = _compare(runner, stepped, pool, calibration)
+    second = None if meta is None else _finding(_compare_second(stepped, conformal, meta), SECOND_STAGE_BOUND)
     differing = _compare_at_once(model, [one for one in evidence if one.at_once], compared)
     members = {name: _finding(compared[name], _bound(name, needs)) for name in runner.members}
     ensemble = _finding(whole, needs.tolerance)
@@ -156,6 +170,7 @@ def certify(
             if count
         ),
         *(reason for name, finding in {**members, "ensemble": ensemble}.items() for reason in _failures(name, finding)),
+        *([] if second is None else _failures("second stage", second)),
         *(
             f"{decision.flips} decisions at {decision.threshold} differ outside the band of {needs.tolerance}; 0 may"
             for decision in decisions
@@ -173,6 +188,7 @@ def certify(
         notes=tuple(_notes(runner, members, needs)),
         rows=sum(len(one.rows) for one in evidence),
         graph_bytes=len(model),
+        second_stage=second,
     )
 
 
@@ -187,26 +203,43 @@ def combine(members: NDArray[np.float64], pool: Pool | None, calibration: Calibr
 
 def _compare(
     runner: GraphRunner,
-    evidence: Iterable[Evidence],
+    stepped: Iterable[tuple[Evidence, Stages]],
     pool: Pool | None,
     calibration: Calibration | None,
 ) -> tuple[dict[str, list[Comparison]], list[Comparison]]:
     """Comparisons by member, and of the ensemble."""
     members: dict[str, list[Comparison]] = {name: [] for name in runner.members}
     whole: list[Comparison] = []
-    for piece in evidence:
+    for piece, said in stepped:
         unknown = set(piece.native) - set(runner.members)
         if unknown:
             raise ValueError(f"evidence of {sorted(unknown)}, but the graph has the members {runner.members}")
-        runner.reset()
-        graph, ensemble = runner.run_rows(piece.rows)
         for number, name in enumerate(runner.members):
             if name in piece.native:
-                members[name].append(Comparison(piece.kind, piece.native[name], graph[:, number]))
+                members[name].append(Comparison(piece.kind, piece.native[name], said.members[:, number]))
         if len(piece.native) == len(runner.members):
             native = np.column_stack([piece.native[name] for name in runner.members])
-            whole.append(Comparison(piece.kind, combine(native, pool, calibration), ensemble))
+            whole.append(Comparison(piece.kind, combine(native, pool, calibration), said.ensemble))
     return members, whole
+
+
+def _run(runner: GraphRunner, rows: NDArray[np.float64]) -> Stages:
+    runner.reset()
+    return runner.run_stages(rows)
+
+
+def _compare_second(
+    stepped: Iterable[tuple[Evidence, Stages]], conformal: Conformal | None, meta: Meta
+) -> list[Comparison]:
+    """The second stage of what the graph says of members and ensemble: as the graph has it, and in NumPy."""
+    found = []
+    for piece, said in stepped:
+        inputs = meta_inputs(said.members, said.ensemble, conformal, piece.rows[:, list(meta.columns)], meta.clip)
+        right = right_probability(meta, inputs)
+        found.append(Comparison(piece.kind, right, said.right))
+        sized = sized_probability(said.ensemble, right) if meta.sizing else said.ensemble
+        found.append(Comparison(piece.kind, sized, said.probability))
+    return found
 
 
 def _compare_at_once(

@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.runner import GraphRunner, Stages
+
 
 class Runner(Protocol):
     """What scoring needs of `models.bundle.runner.GraphRunner`."""
@@ -46,3 +48,10 @@ def score_rows(
     runner.reset()
     members, probability = runner.run_rows(np.ascontiguousarray(features[lead:stop]))
     return members[first - lead :], probability[first - lead :]
+
+
+def score_stages(runner: GraphRunner, features: NDArray[np.float64], first: int, stop: int) -> Stages:
+    """As `score_rows`, with everything that the graph says."""
+    lead = max(0, first - runner.burn_in)
+    runner.reset()
+    return runner.run_stages(np.ascontiguousarray(features[lead:stop])).from_row(first - lead)

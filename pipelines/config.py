@@ -15,6 +15,7 @@ from market.universe import ALWAYS, Listing, Universe
 from models.ensemble.config import EnsembleConfig
 from models.labels import LabelConfig
 from models.members import MEMBERS
+from models.meta.config import MetaConfig
 from pipelines.config_check import check
 from pipelines.errors import ConfigError
 from pipelines.toml import load_toml
@@ -176,7 +177,7 @@ class LaboratoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that decides a run's result."""
+    """Everything that decides a run's result; without ``meta`` there is no second stage."""
 
     name: str
     data: DataConfig
@@ -187,6 +188,7 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         default_factory=lambda: {name: {} for name in ("lstm", "lightgbm", "xgboost", "linear")}
     )
     ensemble: EnsembleConfig = EnsembleConfig()
+    meta: MetaConfig | None = None
     trading: TradingConfig = TradingConfig()
     exchange: ExchangeConfig = ExchangeConfig()
     laboratory: LaboratoryConfig = LaboratoryConfig()

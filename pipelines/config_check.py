@@ -84,6 +84,30 @@ def check_feature_list(config: FeaturesConfig, source: str) -> None:
         raise ConfigError(f"{source}: features.max_gap is {config.max_gap}; it counts missing bars, so at least 0")
 
 
+def check_meta_features(config: RunConfig, source: str) -> None:
+    """Refuse a feature for the second stage that the run does not have.
+
+    Raises
+    ------
+    ConfigError
+        With the name, and what to do.
+    """
+    if config.meta is None:
+        return
+    from features.catalogue import CATALOGUE
+
+    names, without = config.features.names, config.features.exclude
+    strange = [one for one in config.meta.features if one not in CATALOGUE]
+    known = with_own(config.features.files) if strange else CATALOGUE
+    for name in config.meta.features:
+        if name not in known:
+            raise ConfigError(f"{source}: meta.features has {name!r}, {unknown_name(name, known)}")
+        if name in without or not (isinstance(names, str) or name in names):
+            raise ConfigError(
+                f"{source}: meta.features has {name!r}, which is none of the run's features: add it to features.names"
+            )
+
+
 def check(config: RunConfig, folder: Path, source: str) -> None:
     """Everything about a configuration that can be known without data: names of features and members, files beside it.
 
@@ -101,5 +125,6 @@ def check_names(config: RunConfig, source: str) -> None:
     """What `check` finds without looking at files; errors as there."""
     check_feature_names(config.features, source)
     check_feature_list(config.features, source)
+    check_meta_features(config, source)
     for name, table in config.members.items():
         member_config(name, table, source)

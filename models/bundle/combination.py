@@ -51,4 +51,24 @@ class Conformal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least: float
 
 
+class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The second stage: ``P(the ensemble's side is right) = logistic(weights · clip(x, low, high) + intercept)``.
+
+    ``x`` has a value for each of ``inputs``: the ensemble's confidence |log odds|; each member's log odds, cut at
+    ``clip``, times the side; the spread of the members' log odds; whether the prediction set is one side; and the
+    features at ``columns`` of the row. It is cut to what was seen where it was fitted. ``base``: how often the side was
+    right there. ``sizing``: whether it sizes the bet, and the graph's probability is then its own.
+    """
+
+    inputs: tuple[str, ...]
+    weights: tuple[float, ...]
+    intercept: float
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    columns: tuple[int, ...]
+    clip: float
+    base: float
+    sizing: bool = False
+
+
 Calibration = Platt | Isotonic

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from market.time import DAY, format_interval
-from models.bundle.combination import Calibration, Conformal, Pool
+from models.bundle.combination import Calibration, Conformal, Meta, Pool
 from models.bundle.errors import DamagedBundle, IncompatibleBundle
 
 FORMAT = 1
@@ -122,6 +122,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     ``instruments``: exact dictionaries of `market.instruments.Instrument`. ``label``: the label's configuration.
     ``volatility``: the feature that scales barriers and sizes. ``statistics``: by member and for the ensemble.
+    ``meta``: the second stage; bundles without one do not have the key.
     ``certificate``: the summary of `models.certificate.Certificate`. ``snapshots`` (by symbol) and ``files``
     (SHA-256 by path) are filled in when the bundle is written.
     """
@@ -139,6 +140,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pool: Pool | None = None
     calibration: Calibration | None = None
     conformal: Conformal | None = None
+    meta: Meta | msgspec.UnsetType = msgspec.UNSET
     statistics: dict[str, Any] = {}
     snapshots: dict[str, Snapshot] = {}
     files: dict[str, str] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
@@ -22,16 +23,39 @@ from models.bundle.errors import BundleError, StateError
 from models.bundle.manifest import MemberInfo, StateTensor
 
 FEATURES, MEMBERS, PROBABILITY = "features", "members", "probability"
+ENSEMBLE, RIGHT = "ensemble", "right"
+"""Outputs of a graph with a second stage; the first only where that sizes the bet, and is the probability."""
 STATE_HEADER = struct.Struct("<8s16sq")
 STATE_MAGIC = b"bot4st01"
 DTYPES: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype(np.float32), "tensor(double)": np.dtype(np.float64)}
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False, eq=False):
-    """One row's answer: the members' probabilities, float64 (m,), and the ensemble's; all NaN where there is none."""
+    """One row's answer: the members' probabilities, float64 (m,), and the graph's; all NaN where there is none.
+
+    The graph's probability is the ensemble's, or, where a second stage sizes the bet, the one that the bet follows.
+    """
 
     members: NDArray[np.float64]
     probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stages:
+    """What the graph says of n rows, NaN where nothing: members (n, m), ensemble, second stage and probability (n,).
+
+    ``right``: how probably the ensemble's side is right, NaN without a second stage. ``probability`` is the ensemble's,
+    unless the second stage sizes the bet.
+    """
+
+    members: NDArray[np.float64]
+    ensemble: NDArray[np.float64]
+    right: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+    def from_row(self, first: int) -> Stages:
+        """The rows from one on."""
+        return Stages(self.members[first:], self.ensemble[first:], self.right[first:], self.probability[first:])
 
 
 def session_options() -> onnxruntime.SessionOptions:
@@ -96,6 +120,8 @@ class GraphRunner:
         self._row, self._row_view = _buffer((1, self.features), np.dtype(np.float64))
         self._members, self._members_view = _buffer((len(self.members),), np.dtype(np.float64))
         self._probability, self._probability_view = _buffer((1,), np.dtype(np.float64))
+        there = {value.name for value in self._session.get_outputs()}
+        self._stages = {name: _buffer((1,), np.dtype(np.float64)) for name in (ENSEMBLE, RIGHT) if name in there}
         sides = [{name: _buffer(value.shape, DTYPES[value.type]) for name, value in inputs.items()} for _ in range(2)]
         self._states = [{name: view for name, (_, view) in side.items()} for side in sides]
         self._bindings = [self._bind(sides[0], sides[1]), self._bind(sides[1], sides[0])]
@@ -108,6 +134,8 @@ class GraphRunner:
         binding.bind_ortvalue_input(FEATURES, self._row)
         binding.bind_ortvalue_output(MEMBERS, self._members)
         binding.bind_ortvalue_output(PROBABILITY, self._probability)
+        for name, (value, _) in self._stages.items():
+            binding.bind_ortvalue_output(name, value)
         for name in before:
             binding.bind_ortvalue_input(name, before[name][0])
             binding.bind_ortvalue_output(f"next_{name}", after[name][0])
@@ -147,6 +175,19 @@ class GraphRunner:
                 members[number] = self._members_view
                 probability[number] = self._probability_view[0]
         return members, probability
+
+    def run_stages(self, rows: NDArray[np.float64]) -> Stages:
+        """`step` over rows (n, f), from the present state on, with everything that the graph says."""
+        found = Stages(np.full((len(rows), len(self.members)), np.nan), *np.full((3, len(rows)), np.nan))
+        ensemble = self._stages[ENSEMBLE][1] if ENSEMBLE in self._stages else self._probability_view
+        for number, row in enumerate(rows):
+            if self._advance(row):
+                found.members[number] = self._members_view
+                found.ensemble[number] = ensemble[0]
+                if RIGHT in self._stages:
+                    found.right[number] = self._stages[RIGHT][1][0]
+                found.probability[number] = self._probability_view[0]
+        return found
 
     def _advance(self, row: NDArray[np.float64]) -> bool:
         """Take in one row; whether it has a prediction, which then lies in the output buffers."""
@@ -205,7 +246,8 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     inputs, outputs = {v.name for v in session.get_inputs()}, {v.name for v in session.get_outputs()}
     state = inputs - {FEATURES}
     wanted = {MEMBERS, PROBABILITY, *(f"next_{name}" for name in state)}
-    if FEATURES not in inputs or outputs != wanted:
+    optional = {RIGHT, ENSEMBLE} if RIGHT in outputs else set()
+    if FEATURES not in inputs or not wanted <= outputs <= wanted | optional:
         raise BundleError(f"the graph has inputs {sorted(inputs)} and outputs {sorted(outputs)}, not those of a bundle")
     if MEMBERS not in session.get_modelmeta().custom_metadata_map:
         raise BundleError("the graph's metadata does not name its members; compose it with models.graph.compose")

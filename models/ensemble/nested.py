@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.combination import Calibration, Conformal, Pool
+from models.bundle.combination import Calibration, Conformal, Meta, Pool
 from models.ensemble.calibration import calibrate, candidates, fit_calibration
 from models.ensemble.config import CalibrationMethod, EnsembleConfig
 from models.ensemble.conformal import fit_conformal
@@ -42,12 +42,14 @@ class FoldScores:
 class Combination:
     """What is known before a fold is scored: a pool from the second fold on, a calibration from the third.
 
-    Prediction sets come last, from the fourth: their threshold is fitted on calibrated predictions out of fold.
+    Prediction sets come last, from the fourth: their threshold is fitted on calibrated predictions out of fold. So is
+    the second stage, where there is one (`models.meta.nested` fits it); it does not act on what `apply` says.
     """
 
     pool: Pool | None = None
     calibration: Calibration | None = None
     conformal: Conformal | None = None
+    meta: Meta | None = None
 
     def apply(self, members: Floats) -> Floats:
         """The calibrated probability of member probabilities (n, m), shape (n,).

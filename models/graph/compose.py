@@ -1,8 +1,8 @@
 """All members, the pool and the calibration as one graph: one ``run`` per bar.
 
 Inputs ``features`` float64 (1, f), shared by every member, and each member's recurrent state as ``<member>.<state>``.
-Outputs ``members`` float64 (m,), ``probability`` float64 (1,), and ``next_<member>.<state>``. The same parts give
-the same bytes.
+Outputs ``members`` float64 (m,), ``probability`` float64 (1,), and ``next_<member>.<state>``; of a second stage also
+``right``, and if it sizes the bet, ``ensemble``: ``probability`` is then its own. The same parts give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import onnx
 from onnx import helper
 
-from models.bundle.combination import Calibration, Pool
+from models.bundle.combination import Calibration, Conformal, Meta, Pool
 from models.graph.ensemble import add_ensemble
 from models.graph.errors import GraphError
+from models.graph.meta import ENSEMBLE, RIGHT, add_meta
 from models.graph.operators import IR_VERSION, ML_DOMAIN, ML_OPSET, OPSET, GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart
 
@@ -24,7 +25,11 @@ MEMBERS = "members"
 
 
 def compose(
-    parts: Sequence[GraphPart], pool: Pool | None = None, calibration: Calibration | None = None
+    parts: Sequence[GraphPart],
+    pool: Pool | None = None,
+    calibration: Calibration | None = None,
+    conformal: Conformal | None = None,
+    meta: Meta | None = None,
 ) -> onnx.ModelProto:
     """One graph of some members.
 
@@ -36,6 +41,10 @@ def compose(
         Without it the ensemble is the members' mean.
     calibration
         Acts on the pool's logit, or on the logit of the clipped mean.
+    conformal
+        Prediction sets, which the second stage sees.
+    meta
+        The second stage, if there is one.
 
     Returns
     -------
@@ -57,11 +66,15 @@ def compose(
     for part in parts:
         _add_part(builder, part, written)
     members = builder.add("Concat", *(f"{part.name}/{PROBABILITY}" for part in parts), output=MEMBERS, axis=0)
-    add_ensemble(builder, members, len(parts), pool, calibration)
+    width, stages = features.pop(), [] if meta is None else [RIGHT, *([ENSEMBLE] if meta.sizing else [])]
+    ensemble = ENSEMBLE if ENSEMBLE in stages else PROBABILITY
+    add_ensemble(builder, members, len(parts), pool, calibration, ensemble)
+    if meta is not None:
+        add_meta(builder, members, ensemble, len(parts), width, conformal, meta)
 
     states = [(f"{part.name}.{spec.name}", spec) for part in parts for spec in part.state]
-    inputs = [tensor(FEATURES, (1, features.pop())), *(tensor(name, spec.shape, spec.dtype) for name, spec in states)]
-    outputs = [tensor(MEMBERS, (len(parts),)), tensor(PROBABILITY, (1,))]
+    inputs = [tensor(FEATURES, (1, width)), *(tensor(name, spec.shape, spec.dtype) for name, spec in states)]
+    outputs = [tensor(MEMBERS, (len(parts),)), tensor(PROBABILITY, (1,)), *(tensor(name, (1,)) for name in stages)]
     outputs += [tensor(f"next_{name}", spec.shape, spec.dtype) for name, spec in states]
     model = builder.model("bot4", inputs, outputs)
     helper.set_model_props(model, {MEMBERS: ",".join(part.name for part in parts)})

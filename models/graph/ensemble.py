@@ -14,9 +14,14 @@ Floats = NDArray[np.float64]
 
 
 def add_ensemble(
-    builder: GraphBuilder, members: str, count: int, pool: Pool | None, calibration: Calibration | None
+    builder: GraphBuilder,
+    members: str,
+    count: int,
+    pool: Pool | None,
+    calibration: Calibration | None,
+    output: str = PROBABILITY,
 ) -> None:
-    """The output `PROBABILITY`, float64 (1,), of member probabilities (count,).
+    """The ensemble's probability, float64 (1,), of member probabilities (count,), under a name.
 
     Raises
     ------
@@ -24,7 +29,7 @@ def add_ensemble(
         If the numbers do not fit the members, are not finite, or are not what their kind asks for.
     """
     if pool is None and calibration is None:
-        builder.add("ReduceMean", members, output=PROBABILITY, keepdims=1)
+        builder.add("ReduceMean", members, output=output, keepdims=1)
         return
     if pool is None:
         pool = Pool((1.0 / count,) * count, 0.0, _clip("calibration", calibration), linear=True)
@@ -39,11 +44,11 @@ def add_ensemble(
         offset = _finite("pool", np.array([pool.intercept * line[0] + line[1]]))
         logit = builder.add("Add", logit, builder.constant(offset))
     if calibration is None:
-        builder.add("Sigmoid", logit, output=PROBABILITY)
+        builder.add("Sigmoid", logit, output=output)
         return
     raw = _interpolated(builder, logit, calibration) if isinstance(calibration, Isotonic) else None
     raw = raw or builder.add("Sigmoid", logit)
-    _add_clip(builder, raw, _clip("calibration", calibration), output=PROBABILITY)
+    _add_clip(builder, raw, _clip("calibration", calibration), output=output)
 
 
 def _weights(pool: Pool, count: int) -> Floats:

@@ -138,7 +138,7 @@ def combination_columns(
             values[number, :-2] = (*one.pool.weights, one.pool.intercept)
         if isinstance(one.calibration, Platt):
             values[number, -2:] = one.calibration.slope, one.calibration.intercept
-        whole[number] = digest_word(canonical(one.calibration))
+        whole[number] = digest_word(canonical([one.calibration, one.conformal, one.meta]))
     numbers = [Column("fitted", name, rows, values[:, n]) for n, name in enumerate([*names, "calibration, intercept"])]
     return [*numbers, Column("fitted", "calibration", rows, whole)]
 

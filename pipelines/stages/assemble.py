@@ -100,11 +100,13 @@ def assemble_job(
     def build(draft: Draft, progress: Progress) -> None:
         panel, about = load_panel(panel_artefact), panel_facts(panel_artefact)
         parts = [load_part(refit, name) for name in config.members]
-        model = compose(parts, combination.pool, combination.calibration).SerializeToString(deterministic=True)
+        made = compose(parts, combination.pool, combination.calibration, combination.conformal, combination.meta)
+        model = made.SerializeToString(deterministic=True)
         progress("certificate", 0.1)
         rows = last_rows(panel)
         evidence = [*load_evidence(refit), *load_hard_evidence(refit, hard_rows(compose(parts), rows, config.seed))]
-        certificate = certify(model, evidence, combination.pool, combination.calibration, requirements(panel))
+        how = (combination.pool, combination.calibration, requirements(panel), combination.conformal, combination.meta)
+        certificate = certify(model, evidence, *how)
         progress("state at the end of the data", 0.5)
         wanted = about.feature_set()
         engine, runner = FeatureEngine(wanted), GraphRunner(model, config.ensemble.burn_in)
@@ -136,6 +138,7 @@ def assemble_job(
             pool=combination.pool,
             calibration=combination.calibration,
             conformal=combination.conformal,
+            meta=combination.meta or msgspec.UNSET,
             statistics=statistics,
         )
         attestation = Attestation(machine=this_machine(), measurements={"latency": latency(runner, rows)})

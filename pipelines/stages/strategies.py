@@ -37,6 +37,8 @@ from trading.trades import round_trips
 Floats = NDArray[np.float64]
 Records = NDArray[np.void]
 STACKER = "stacker"
+UNSIZED = "ensemble, not sized"
+"""The ensemble without the second stage that sizes the run's bets."""
 HELD = "buy and hold"
 
 
@@ -67,6 +69,8 @@ def fold_said(config: RunConfig, score: Artefact, combination: Combination, numb
     said = {name: np.ascontiguousarray(members[:, column]) for column, name in enumerate(config.members)}
     if combination.pool is not None:
         said[STACKER] = pool_probability(combination.pool, members)
+    if config.meta is not None and config.meta.sizing:
+        said[UNSIZED] = score.array(f"ensemble-{number}")
     return said | {ENSEMBLE: score.array(f"probability-{number}")}
 
 
@@ -153,6 +157,7 @@ def strategies_job(
         config.exchange,
         config.labels,
         config.laboratory,
+        config.meta,
     )
     return job("strategies", "every predictor traded", inputs, build, ("numpy", "numba", "llvmlite"))
 
