@@ -224,7 +224,7 @@ def _compare_at_once(
         differing[name] = 0
         for piece, members in zip(evidence, stepped, strict=True):
             if name in piece.native:
-                said = session.run(None, {"rows": piece.rows})[0][:, 0]
+                said = session.run(None, {"rows": piece.rows})[0][:, 0, 0]
                 compared[name].append(Comparison(piece.kind, piece.native[name], said))
                 known = ~np.isnan(members[:, place])
                 differing[name] += int((_sample(said) != members[:, place])[known].sum())

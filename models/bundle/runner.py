@@ -93,7 +93,8 @@ class GraphRunner:
         inputs = {value.name: value for value in self._session.get_inputs()}
         self.features = int(inputs.pop(FEATURES).shape[1])
         self.members = tuple(self._session.get_modelmeta().custom_metadata_map[MEMBERS].split(","))
-        self._row, self._row_view = _buffer((1, self.features), np.dtype(np.float64))
+        self._row, view = _buffer((1, self.features), np.dtype(np.float64))
+        self._row_view = view[0]
         self._members, self._members_view = _buffer((len(self.members),), np.dtype(np.float64))
         self._probability, self._probability_view = _buffer((1,), np.dtype(np.float64))
         sides = [{name: _buffer(value.shape, DTYPES[value.type]) for name, value in inputs.items()} for _ in range(2)]
@@ -135,7 +136,7 @@ class GraphRunner:
             float64, shape (f,).
         """
         if self._advance(row):
-            return Prediction(self._members_view.copy(), float(self._probability_view[0]))
+            return Prediction(self._members_view.copy(), self._probability_view.item())
         return Prediction(np.full(len(self.members), np.nan), np.nan)
 
     def run_rows(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -155,7 +156,7 @@ class GraphRunner:
         if isnan(row.dot(self._tiny)) and np.isnan(row).any():
             self.reset()
             return False
-        self._row_view[0] = row
+        self._row_view[...] = row
         self._session.run_with_iobinding(self._bindings[self._side])
         self._side ^= 1
         if self._seen < self.burn_in:

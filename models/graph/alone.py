@@ -28,7 +28,7 @@ def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     Returns
     -------
     onnx.ModelProto
-        Input ``rows`` float64 (n, f), output ``probability`` float64 (n, 1).
+        Input ``rows`` float64 (n, f), output ``probability`` float64 (n, 1, 1).
 
     Raises
     ------
@@ -51,7 +51,7 @@ def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     one = helper.make_node("Unsqueeze", ["row", "first"], [FEATURES])
     first = numpy_helper.from_array(np.zeros(1, np.int64), "first")
     constants = [first, *(constant for constant in model.graph.initializer if constant.name in wanted)]
-    body = helper.make_graph([one, *nodes[::-1]], name, [tensor("row", (width,))], [tensor(output, (1,))], constants)
+    body = helper.make_graph([one, *nodes[::-1]], name, [tensor("row", (width,))], [tensor(output, (1, 1))], constants)
     scan = helper.make_node("Scan", ["rows"], [PROBABILITY], num_scan_inputs=1, body=body)
     double = TYPES["float64"]
     return finished(
@@ -59,6 +59,6 @@ def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
             [scan],
             name,
             [helper.make_tensor_value_info("rows", double, ["n", width])],
-            [helper.make_tensor_value_info(PROBABILITY, double, ["n", 1])],
+            [helper.make_tensor_value_info(PROBABILITY, double, ["n", 1, 1])],
         )
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
 import onnx
 from onnx import helper
 
@@ -56,7 +57,8 @@ def compose(
     written: dict[bytes, str] = {}
     for part in parts:
         _add_part(builder, part, written)
-    members = builder.add("Concat", *(f"{part.name}/{PROBABILITY}" for part in parts), output=MEMBERS, axis=0)
+    row = builder.add("Concat", *(f"{part.name}/{PROBABILITY}" for part in parts), axis=1)
+    members = builder.add("Reshape", row, builder.constant(np.array([len(parts)]), "int64"), output=MEMBERS)
     add_ensemble(builder, members, len(parts), pool, calibration)
 
     states = [(f"{part.name}.{spec.name}", spec) for part in parts for spec in part.state]

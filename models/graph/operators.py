@@ -36,10 +36,6 @@ class GraphBuilder:
         self.nodes.append(helper.make_node(operator, list(inputs), [name], domain=domain, **attributes))
         return name
 
-    def flat(self, matrix: str, factor: float, dtype: str = "float64") -> str:
-        """A (1, 1) tensor times an exact ``factor`` (such as -1) as shape (1,): a product and a reshape in one node."""
-        return self.add("MatMul", matrix, self.constant(np.array([factor]), dtype))
-
     def model(
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
     ) -> onnx.ModelProto:
