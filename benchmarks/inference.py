@@ -14,7 +14,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from benchmarks.harness import Result, compare, compare_steps
-from models.bundle.combination import Platt, Pool
+from models.bundle.combination import Conformal, Platt, Pool
 from models.bundle.runner import GraphRunner
 from models.certificate import combine
 from models.graph.compose import compose
@@ -83,7 +83,7 @@ def run() -> list[Result]:
     convolutions = TcnNetwork(scaler, HIDDEN, LAYERS, 3, 0.0, 0.5).eval()
     for one in (network, convolutions):
         torch.nn.init.normal_(one.head.weight, std=0.1)
-    stacker, platt = Pool((0.2,) * 5, 0.0, 1e-4), Platt(1.1, 0.01, 1e-3)
+    stacker, platt, sets = Pool((0.2,) * 5, 0.0, 1e-4), Platt(1.1, 0.01, 1e-3), Conformal(0.8, 0.55)
 
     natives: dict[str, Step] = {
         "linear": lambda row: float(1.0 / (1.0 + np.exp(-(np.clip(row, -5.0, 5.0) @ coefficients)))),
@@ -104,12 +104,12 @@ def run() -> list[Result]:
         members = np.array([[native(row) for native in natives.values()]])
         return float(combine(members, stacker, platt)[0])
 
-    graph = GraphRunner(compose(list(parts.values()), stacker, platt).SerializeToString())
+    graph = GraphRunner(compose(list(parts.values()), stacker, platt, sets).SerializeToString())
     alone = {name: GraphRunner(compose([part]).SerializeToString()) for name, part in parts.items()}
     with torch.inference_mode():
         results = [
             compare_steps(
-                "graph: 5 members, stacker, Platt; p50",
+                "graph: 5 members, stacker, Platt, sets; p50",
                 "bar",
                 graph.step,
                 "native, p50",

@@ -6,7 +6,8 @@ against a bound that is stated for its kind; recurrent members over contiguous s
 which members without state are asked alone go through their part of the graph in one call, and a sample of them through
 the whole graph, which must give the same bits. The ensemble is compared with the
 same combination of native members, computed here in NumPy; and no decision may differ where the probability is further
-than a tolerance band from a decision threshold.
+than a tolerance band from a decision threshold. Prediction sets are compared with those of NumPy on every row's
+probability, and on probabilities on their threshold and next to it, and must be the same everywhere.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.bundle.combination import Calibration, Pool
-from models.bundle.runner import GraphRunner, session_options
+from models.bundle.combination import Calibration, Conformal, Pool
+from models.bundle.runner import PROBABILITY, GraphRunner, session_options
 from models.ensemble.calibration import calibrate
+from models.ensemble.conformal import prediction_sets
 from models.ensemble.logits import logistic, logit
 from models.ensemble.pools import pool_logit
 from models.evidence import EXTREME, MISSING, REAL, SUBNORMAL, THRESHOLD, Evidence
-from models.graph.alone import alone
+from models.graph.alone import alone, sets_alone
 from models.members import MEMBERS
 
 SEQUENCE = 10_000
 """Bars in a row over which the state is to be compared."""
 SAMPLE = 200
 """Of rows that are answered at once, how many go through the whole graph besides."""
+NEAR = 20
+"""Numbers in a row on each side of a threshold at which prediction sets are compared."""
 
 
 class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,11 +87,19 @@ class Decision(msgspec.Struct, frozen=True):
     flips: int
 
 
+class SetFinding(msgspec.Struct, frozen=True):
+    """How many prediction sets were compared, of rows and of probabilities at the threshold, and how many differ."""
+
+    rows: int
+    at_threshold: int
+    differing: int
+
+
 class Certificate(msgspec.Struct, frozen=True):
     """The verdict, its reasons (none when passed), and everything that was measured.
 
     ``notes``: what passed with less than is wanted, in words. ``rows``: all that were compared, whatever their kind.
-    ``graph_bytes``: the graph's size.
+    ``graph_bytes``: the graph's size. ``sets``: of prediction sets, None without.
     """
 
     passed: bool
@@ -100,6 +112,7 @@ class Certificate(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     rows: int
     graph_bytes: int
+    sets: SetFinding | None = None
 
     def summary(self) -> dict[str, Any]:
         """As plain values, for the manifest."""
@@ -122,6 +135,7 @@ def certify(
     pool: Pool | None = None,
     calibration: Calibration | None = None,
     requirements: Requirements | None = None,
+    conformal: Conformal | None = None,
 ) -> Certificate:
     """Compare a graph with its native members.
 
@@ -135,6 +149,8 @@ def certify(
         What the graph was composed with.
     requirements
         What must be shown; the defaults where None.
+    conformal
+        The threshold of prediction sets that the graph was composed with.
 
     Raises
     ------
@@ -147,7 +163,8 @@ def certify(
     differing = _compare_at_once(model, [one for one in evidence if one.at_once], compared)
     members = {name: _finding(compared[name], _bound(name, needs)) for name in runner.members}
     ensemble = _finding(whole, needs.tolerance)
-    decisions = tuple(_decision(whole, threshold, needs.tolerance) for threshold in needs.decisions)
+    decisions = tuple(_decision(whole, threshold, needs.tolerance) for threshold in _thresholds(needs, conformal))
+    sets = _compare_sets(model, runner, evidence, conformal)
     reasons = (
         *_lacking(model, runner, members, ensemble, needs),
         *(
@@ -161,6 +178,7 @@ def certify(
             for decision in decisions
             if decision.flips
         ),
+        *_set_failures(runner, sets, conformal),
     )
     return Certificate(
         passed=not reasons,
@@ -173,6 +191,7 @@ def certify(
         notes=tuple(_notes(runner, members, needs)),
         rows=sum(len(one.rows) for one in evidence),
         graph_bytes=len(model),
+        sets=sets,
     )
 
 
@@ -229,6 +248,55 @@ def _compare_at_once(
                 known = ~np.isnan(members[:, place])
                 differing[name] += int((_sample(said) != members[:, place])[known].sum())
     return differing
+
+
+def _thresholds(needs: Requirements, conformal: Conformal | None) -> tuple[float, ...]:
+    """The probabilities at which decisions change, those of prediction sets among them where they decide."""
+    if conformal is None or not conformal.one_sided:
+        return needs.decisions
+    return (*needs.decisions, conformal.least, 1.0 - conformal.least)
+
+
+def _compare_sets(
+    model: bytes, runner: GraphRunner, evidence: Iterable[Evidence], conformal: Conformal | None
+) -> SetFinding | None:
+    """Prediction sets of the graph beside NumPy's, of the same probabilities."""
+    if conformal is None or not runner.has_sets:
+        return None
+    rows = differing = 0
+    for piece in evidence:
+        if not piece.at_once:
+            runner.reset()
+            probability, sets = runner.run_sets(piece.rows)
+            rows += int(np.isfinite(probability).sum())
+            differing += int((sets != prediction_sets(conformal, probability)).any(axis=1).sum())
+    session = onnxruntime.InferenceSession(
+        sets_alone(onnx.load_model_from_string(model)).SerializeToString(), session_options()
+    )
+    near = _near(conformal.least)
+    said = np.stack([session.run(None, {PROBABILITY: one})[0] for one in near.reshape(-1, 1)])
+    differing += int((said != prediction_sets(conformal, near)).any(axis=1).sum())
+    return SetFinding(rows, len(near), differing)
+
+
+def _near(least: float) -> NDArray[np.float64]:
+    """Probabilities at which a prediction set changes, the numbers next to them, and the ends of all."""
+    found = [0.0, 0.5, 1.0]
+    for centre in (least, 1.0 - least):
+        for side in (-1.0, 1.0):
+            near = centre
+            for _ in range(NEAR):
+                found.append(near)
+                near = float(np.nextafter(near, side))
+    values = np.unique(np.array(found))
+    return values[(values >= 0.0) & (values <= 1.0)]
+
+
+def _set_failures(runner: GraphRunner, sets: SetFinding | None, conformal: Conformal | None) -> Iterator[str]:
+    if runner.has_sets != (conformal is not None):
+        yield f"prediction sets: {'no threshold was given' if runner.has_sets else 'the graph says none'}"
+    if sets is not None and sets.differing:
+        yield f"prediction sets: {sets.differing} differ from those of the threshold; 0 may"
 
 
 def _sample(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -75,7 +75,7 @@ def run_live(path: Path, workspace: Workspace) -> str:
 def research(bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Researched:
     """Score the stretch in whole arrays from the bundle's snapshot, and trade it in the compiled loop."""
     instruments, interval = bundle.instruments(), bundle.manifest.features.interval
-    scored, begin = scored_stream(bundle, live, workspace), trade_start(bundle, live)
+    scored, begin, conformal = scored_stream(bundle, live, workspace), trade_start(bundle, live), bundle.sets()
     firsts, said, bars, events, signals = [], [], [], [], []
     for number, (one, series, probability) in enumerate(
         zip(instruments, scored.series, scored.probability, strict=True)
@@ -85,7 +85,7 @@ def research(bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Researc
         said.append(probability[first:])
         bars.append(series.bars[first:])
         events.append(bar_events(bars[-1], one, number))
-        signals.append(series_signals(series, number, first, said[-1], bundle.manifest.payoff, interval))
+        signals.append(series_signals(series, number, first, said[-1], bundle.manifest.payoff, interval, conformal))
     tape = merge(events, signals)
     net, gross = trade(instruments, tape, live.trading, live.exchange, interval, bundle.manifest.payoff.horizon)
     return Researched(scored.series, firsts, said, bars, net, gross)

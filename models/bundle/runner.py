@@ -21,17 +21,22 @@ from numpy.typing import NDArray
 from models.bundle.errors import BundleError, StateError
 from models.bundle.manifest import MemberInfo, StateTensor
 
-FEATURES, MEMBERS, PROBABILITY = "features", "members", "probability"
+FEATURES, MEMBERS, PROBABILITY, PREDICTION_SET = "features", "members", "probability", "prediction_set"
 STATE_HEADER = struct.Struct("<8s16sq")
 STATE_MAGIC = b"bot4st01"
 DTYPES: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype(np.float32), "tensor(double)": np.dtype(np.float64)}
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False, eq=False):
-    """One row's answer: the members' probabilities, float64 (m,), and the ensemble's; all NaN where there is none."""
+    """One row's answer: the members' probabilities, float64 (m,), and the ensemble's; all NaN where there is none.
+
+    ``prediction_set``: bool (2,), whether falling and rising are in it; None where there is no answer, or the graph has
+    no prediction sets.
+    """
 
     members: NDArray[np.float64]
     probability: float
+    prediction_set: NDArray[np.bool_] | None = None
 
 
 def session_options() -> onnxruntime.SessionOptions:
@@ -78,6 +83,11 @@ class GraphRunner:
     >>> runner.step(np.array([0.0])).probability, runner.step(np.array([0.0])).probability
     (nan, 0.5)
 
+    Attributes
+    ----------
+    has_sets
+        Whether the graph says prediction sets. Graphs of format 1 do not.
+
     Notes
     -----
     The state lives in two sets of tensors. Two bindings, made once, read one set and write the other, in turn: nothing
@@ -97,6 +107,8 @@ class GraphRunner:
         self._row_view = view[0]
         self._members, self._members_view = _buffer((len(self.members),), np.dtype(np.float64))
         self._probability, self._probability_view = _buffer((1,), np.dtype(np.float64))
+        self.has_sets = any(value.name == PREDICTION_SET for value in self._session.get_outputs())
+        self._set, self._set_view = _buffer((2,), np.dtype(np.bool_))
         sides = [{name: _buffer(value.shape, DTYPES[value.type]) for name, value in inputs.items()} for _ in range(2)]
         self._states = [{name: view for name, (_, view) in side.items()} for side in sides]
         self._bindings = [self._bind(sides[0], sides[1]), self._bind(sides[1], sides[0])]
@@ -109,6 +121,8 @@ class GraphRunner:
         binding.bind_ortvalue_input(FEATURES, self._row)
         binding.bind_ortvalue_output(MEMBERS, self._members)
         binding.bind_ortvalue_output(PROBABILITY, self._probability)
+        if self.has_sets:
+            binding.bind_ortvalue_output(PREDICTION_SET, self._set)
         for name in before:
             binding.bind_ortvalue_input(name, before[name][0])
             binding.bind_ortvalue_output(f"next_{name}", after[name][0])
@@ -136,7 +150,8 @@ class GraphRunner:
             float64, shape (f,).
         """
         if self._advance(row):
-            return Prediction(self._members_view.copy(), self._probability_view.item())
+            held = self._set_view.copy() if self.has_sets else None
+            return Prediction(self._members_view.copy(), self._probability_view.item(), held)
         return Prediction(np.full(len(self.members), np.nan), np.nan)
 
     def run_rows(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -148,6 +163,24 @@ class GraphRunner:
                 members[number] = self._members_view
                 probability[number] = self._probability_view[0]
         return members, probability
+
+    def run_sets(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """`step` over rows (n, f), from the present state on: probability (n,) and prediction sets (n, 2).
+
+        Neither side is in the set of a row without a probability.
+
+        Raises
+        ------
+        BundleError
+            If the graph has no prediction sets.
+        """
+        if not self.has_sets:
+            raise BundleError("the graph has no prediction sets; compose it with a threshold")
+        probability, sets = np.full(len(rows), np.nan), np.zeros((len(rows), 2), np.bool_)
+        for number, row in enumerate(rows):
+            if self._advance(row):
+                probability[number], sets[number] = self._probability_view[0], self._set_view
+        return probability, sets
 
     def _advance(self, row: NDArray[np.float64]) -> bool:
         """Take in one row; whether it has a prediction, which then lies in the output buffers."""
@@ -206,7 +239,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     inputs, outputs = {v.name for v in session.get_inputs()}, {v.name for v in session.get_outputs()}
     state = inputs - {FEATURES}
     wanted = {MEMBERS, PROBABILITY, *(f"next_{name}" for name in state)}
-    if FEATURES not in inputs or outputs != wanted:
+    if FEATURES not in inputs or outputs - {PREDICTION_SET} != wanted:
         raise BundleError(f"the graph has inputs {sorted(inputs)} and outputs {sorted(outputs)}, not those of a bundle")
     if MEMBERS not in session.get_modelmeta().custom_metadata_map:
         raise BundleError("the graph's metadata does not name its members; compose it with models.graph.compose")

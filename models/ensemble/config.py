@@ -20,7 +20,7 @@ class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``temperature``, ``isotonic`` (which needs enough effective rows), ``none``, or ``auto``: whichever had the lowest
     log loss out of fold until then. ``ridge`` of stacker and calibration, in effective rows. Probabilities are cut to
     [clip, 1 − clip]. ``burn_in``: rows that a recurrent member is burnt in. ``coverage``: how often a prediction set
-    is to hold what happens.
+    is to hold what happens. ``one_sided``: the ensemble trades only where the set holds exactly one side.
     """
 
     method: Method = "stack"
@@ -29,6 +29,7 @@ class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clip: float = 1e-4
     burn_in: int = 64
     coverage: float = 0.8
+    one_sided: bool = False
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.coverage < 1.0:

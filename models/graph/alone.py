@@ -10,9 +10,39 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from models.graph.ensemble import PREDICTION_SET
 from models.graph.errors import GraphError
 from models.graph.operators import TYPES, finished, tensor
 from models.graph.part import FEATURES, PROBABILITY
+
+
+def sets_alone(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The nodes of a composed graph that make a prediction set of a probability.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Input ``probability`` float64 (1,), output ``prediction_set`` bool (2,).
+
+    Raises
+    ------
+    GraphError
+        If the graph has no prediction sets, or they depend on something else.
+    """
+    wanted, nodes = {PREDICTION_SET}, []
+    for node in reversed(model.graph.node):
+        if wanted.intersection(node.output) and PROBABILITY not in node.output:
+            nodes.append(node)
+            wanted.update(node.input)
+    constants = [constant for constant in model.graph.initializer if constant.name in wanted]
+    made = {PREDICTION_SET, *(name for node in nodes for name in node.output), *(one.name for one in constants)}
+    if not nodes or wanted - made != {PROBABILITY}:
+        raise GraphError(
+            f"prediction sets are computed from {sorted(wanted - made) or 'nothing'}; only what reads {PROBABILITY!r} "
+            "alone is one"
+        )
+    inputs, outputs = [tensor(PROBABILITY, (1,))], [tensor(PREDICTION_SET, (2,), "bool")]
+    return finished(helper.make_graph(nodes[::-1], PREDICTION_SET, inputs, outputs, constants))
 
 
 def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:

@@ -1,7 +1,8 @@
-"""All members, the pool and the calibration as one graph: one ``run`` per bar.
+"""All members, the pool, the calibration and the prediction sets as one graph: one ``run`` per bar.
 
 Inputs ``features`` float64 (1, f), shared by every member, and each member's recurrent state as ``<member>.<state>``.
-Outputs ``members`` float64 (m,), ``probability`` float64 (1,), and ``next_<member>.<state>``. The same parts give
+Outputs ``members`` float64 (m,), ``probability`` float64 (1,), ``next_<member>.<state>``, and, where there is a
+threshold for prediction sets, ``prediction_set`` bool (2,): whether falling and rising are in it. The same parts give
 the same bytes.
 """
 
@@ -14,8 +15,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from models.bundle.combination import Calibration, Pool
-from models.graph.ensemble import add_ensemble
+from models.bundle.combination import Calibration, Conformal, Pool
+from models.graph.ensemble import PREDICTION_SET, add_ensemble, add_prediction_set
 from models.graph.errors import GraphError
 from models.graph.operators import IR_VERSION, ML_DOMAIN, ML_OPSET, OPSET, GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart
@@ -25,7 +26,10 @@ MEMBERS = "members"
 
 
 def compose(
-    parts: Sequence[GraphPart], pool: Pool | None = None, calibration: Calibration | None = None
+    parts: Sequence[GraphPart],
+    pool: Pool | None = None,
+    calibration: Calibration | None = None,
+    conformal: Conformal | None = None,
 ) -> onnx.ModelProto:
     """One graph of some members.
 
@@ -37,6 +41,8 @@ def compose(
         Without it the ensemble is the members' mean.
     calibration
         Acts on the pool's logit, or on the logit of the clipped mean.
+    conformal
+        The threshold of prediction sets; without it the graph has no ``prediction_set``.
 
     Returns
     -------
@@ -60,11 +66,14 @@ def compose(
     row = builder.add("Concat", *(f"{part.name}/{PROBABILITY}" for part in parts), axis=1)
     members = builder.add("Reshape", row, builder.constant(np.array([len(parts)]), "int64"), output=MEMBERS)
     add_ensemble(builder, members, len(parts), pool, calibration)
+    if conformal is not None:
+        add_prediction_set(builder, PROBABILITY, conformal)
 
     states = [(f"{part.name}.{spec.name}", spec) for part in parts for spec in part.state]
     inputs = [tensor(FEATURES, (1, features.pop())), *(tensor(name, spec.shape, spec.dtype) for name, spec in states)]
     outputs = [tensor(MEMBERS, (len(parts),)), tensor(PROBABILITY, (1,))]
     outputs += [tensor(f"next_{name}", spec.shape, spec.dtype) for name, spec in states]
+    outputs += [] if conformal is None else [tensor(PREDICTION_SET, (2,), "bool")]
     model = builder.model("bot4", inputs, outputs)
     helper.set_model_props(model, {MEMBERS: ",".join(part.name for part in parts)})
     onnx.checker.check_model(model, full_check=True)

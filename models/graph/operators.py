@@ -14,7 +14,7 @@ OPSET = 21
 ML_OPSET = 5
 IR_VERSION = 10
 ML_DOMAIN = "ai.onnx.ml"
-TYPES = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}
+TYPES = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE, "bool": onnx.TensorProto.BOOL}
 
 
 class GraphBuilder:

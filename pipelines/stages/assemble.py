@@ -100,11 +100,12 @@ def assemble_job(
     def build(draft: Draft, progress: Progress) -> None:
         panel, about = load_panel(panel_artefact), panel_facts(panel_artefact)
         parts = [load_part(refit, name) for name in config.members]
-        model = compose(parts, combination.pool, combination.calibration).SerializeToString(deterministic=True)
+        combined = combination.pool, combination.calibration
+        model = compose(parts, *combined, combination.conformal).SerializeToString(deterministic=True)
         progress("certificate", 0.1)
         rows = last_rows(panel)
         evidence = [*load_evidence(refit), *load_hard_evidence(refit, hard_rows(compose(parts), rows, config.seed))]
-        certificate = certify(model, evidence, combination.pool, combination.calibration, requirements(panel))
+        certificate = certify(model, evidence, *combined, requirements(panel), combination.conformal)
         progress("state at the end of the data", 0.5)
         wanted = about.feature_set()
         engine, runner = FeatureEngine(wanted), GraphRunner(model, config.ensemble.burn_in)

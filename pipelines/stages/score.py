@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.combination import Conformal
 from models.bundle.runner import GraphRunner
 from models.dataset import Panel, Samples
 from models.ensemble.nested import Combination, FoldScores, combination_for
@@ -26,7 +28,9 @@ from pipelines.stages.panel import load_panel
 def graph_bytes(fits: Mapping[str, Artefact], combination: Combination) -> bytes:
     """The one graph of some fitted members, in their order."""
     parts = [load_part(fit, name) for name, fit in fits.items()]
-    graph: bytes = compose(parts, combination.pool, combination.calibration).SerializeToString(deterministic=True)
+    graph: bytes = compose(parts, combination.pool, combination.calibration, combination.conformal).SerializeToString(
+        deterministic=True
+    )
     return graph
 
 
@@ -45,6 +49,7 @@ def score_job(
         panel = load_panel(panel_artefact)
         graph = graph_bytes(fits, combination)
         draft.bytes("graph.onnx", graph)
+        draft.json("conformal", combination.conformal)
         runner = GraphRunner(graph, config.ensemble.burn_in)
         for number, series in enumerate(panel.series):
             first, stop = test_rows(panel, number, window)
@@ -79,6 +84,11 @@ class Scored:
         return FoldScores(
             self.members, samples.label[index], samples.weight[index], samples.t1[index], self.window.test_start
         )
+
+
+def load_conformal(score: Artefact) -> Conformal | None:
+    """The threshold of a fold's prediction sets, which say where its ensemble decides if they are asked."""
+    return msgspec.convert(score.json("conformal"), Conformal | None)
 
 
 def load_scores(panel: Panel, window: Window, score: Artefact) -> Scored:
