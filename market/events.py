@@ -14,7 +14,7 @@ Payload fields by kind (unused fields are zero)::
                      ts_event is the bar's end
     SIGNAL           probability, expected move, barrier, expiry, bundle, row hash, volatility, bar end
                      moves are log returns in 1e-9; the expected move is that of the label at its exit; volatility is
-                     per bar, or per day where bars follow no clock
+                     per bar, or per day where bars follow no clock; flags say the prediction set (SetFlag)
     ORDER_ACCEPTED   client id, venue id
     ORDER_REJECTED   client id, reason
     ORDER_CANCELLED  client id, reason
@@ -60,6 +60,14 @@ EVENT = np.dtype(
 WORDS = EVENT.itemsize // 8
 RATIO = 1_000_000_000
 MONEY = 100_000_000
+
+
+class SetFlag(IntEnum):
+    """Flags of a SIGNAL: whether the model says a prediction set, and which sides are in it. The core reads none."""
+
+    FALLS = 1
+    RISES = 2
+    SAID = 4
 
 
 class Kind(IntEnum):

@@ -8,6 +8,8 @@ the whole graph, which must give the same bits. The ensemble is compared with th
 same combination of native members, computed here in NumPy; and no decision may differ where the probability is further
 than a tolerance band from a decision threshold. A second stage is computed here from what the graph says of members and
 ensemble: where a side turns over, what it says jumps, and no bound on differences of probabilities could hold.
+Prediction sets are compared with those of NumPy on every row's probability of the ensemble, and on probabilities on
+their threshold and next to it, and must be the same everywhere.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from numpy.typing import NDArray
 from models.bundle.combination import Calibration, Conformal, Meta, Pool
 from models.bundle.runner import GraphRunner, Stages, session_options
 from models.ensemble.calibration import calibrate
+from models.ensemble.conformal import prediction_sets
 from models.ensemble.logits import logistic, logit
 from models.ensemble.pools import pool_logit
 from models.evidence import EXTREME, MISSING, REAL, SUBNORMAL, THRESHOLD, Evidence
-from models.graph.alone import alone
+from models.graph.alone import alone, sets_alone
 from models.members import MEMBERS
 from models.meta.fit import right_probability, sized_probability
 from models.meta.inputs import meta_inputs
@@ -39,6 +42,8 @@ SAMPLE = 200
 """Of rows that are answered at once, how many go through the whole graph besides."""
 SECOND_STAGE_BOUND = 1e-9
 """How far the second stage in the graph may be from the same in NumPy; both are float64 of the same inputs."""
+NEAR = 20
+"""Numbers in a row on each side of a threshold at which prediction sets are compared."""
 
 
 class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,11 +93,20 @@ class Decision(msgspec.Struct, frozen=True):
     flips: int
 
 
+class SetFinding(msgspec.Struct, frozen=True):
+    """How many prediction sets were compared, of rows and of probabilities at the threshold, and how many differ."""
+
+    rows: int
+    at_threshold: int
+    differing: int
+
+
 class Certificate(msgspec.Struct, frozen=True):
     """The verdict, its reasons (none when passed), and everything that was measured.
 
     ``notes``: what passed with less than is wanted, in words. ``rows``: all that were compared, whatever their kind.
-    ``graph_bytes``: the graph's size. ``second_stage``: of what it says, and of the probability that the bet follows.
+    ``graph_bytes``: the graph's size. ``sets``: of prediction sets, None without. ``second_stage``: of what it says, and
+    of the probability that the bet follows.
     """
 
     passed: bool
@@ -105,6 +119,7 @@ class Certificate(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     rows: int
     graph_bytes: int
+    sets: SetFinding | None = None
     second_stage: Finding | None = None
 
     def summary(self) -> dict[str, Any]:
@@ -146,7 +161,7 @@ def certify(
     requirements
         What must be shown; the defaults where None.
     conformal, meta
-        The prediction sets and the second stage that the graph was composed with.
+        The threshold of prediction sets and the second stage that the graph was composed with.
 
     Raises
     ------
@@ -161,7 +176,8 @@ def certify(
     differing = _compare_at_once(model, [one for one in evidence if one.at_once], compared)
     members = {name: _finding(compared[name], _bound(name, needs)) for name in runner.members}
     ensemble = _finding(whole, needs.tolerance)
-    decisions = tuple(_decision(whole, threshold, needs.tolerance) for threshold in needs.decisions)
+    decisions = tuple(_decision(whole, threshold, needs.tolerance) for threshold in _thresholds(needs, conformal))
+    sets = _compare_sets(model, runner, stepped, conformal)
     reasons = (
         *_lacking(model, runner, members, ensemble, needs),
         *(
@@ -176,6 +192,7 @@ def certify(
             for decision in decisions
             if decision.flips
         ),
+        *_set_failures(runner, sets, conformal),
     )
     return Certificate(
         passed=not reasons,
@@ -188,6 +205,7 @@ def certify(
         notes=tuple(_notes(runner, members, needs)),
         rows=sum(len(one.rows) for one in evidence),
         graph_bytes=len(model),
+        sets=sets,
         second_stage=second,
     )
 
@@ -257,11 +275,57 @@ def _compare_at_once(
         differing[name] = 0
         for piece, members in zip(evidence, stepped, strict=True):
             if name in piece.native:
-                said = session.run(None, {"rows": piece.rows})[0][:, 0]
+                said = session.run(None, {"rows": piece.rows})[0][:, 0, 0]
                 compared[name].append(Comparison(piece.kind, piece.native[name], said))
                 known = ~np.isnan(members[:, place])
                 differing[name] += int((_sample(said) != members[:, place])[known].sum())
     return differing
+
+
+def _thresholds(needs: Requirements, conformal: Conformal | None) -> tuple[float, ...]:
+    """The probabilities at which decisions change, those of prediction sets among them where they decide."""
+    if conformal is None or not conformal.one_sided:
+        return needs.decisions
+    return (*needs.decisions, conformal.least, 1.0 - conformal.least)
+
+
+def _compare_sets(
+    model: bytes, runner: GraphRunner, stepped: Iterable[tuple[Evidence, Stages]], conformal: Conformal | None
+) -> SetFinding | None:
+    """Prediction sets of the graph beside NumPy's, of the same probabilities."""
+    if conformal is None or not runner.has_sets:
+        return None
+    rows = differing = 0
+    for _, said in stepped:
+        rows += int(np.isfinite(said.ensemble).sum())
+        differing += int((said.sets != prediction_sets(conformal, said.ensemble)).any(axis=1).sum())
+    session = onnxruntime.InferenceSession(
+        sets_alone(onnx.load_model_from_string(model)).SerializeToString(), session_options()
+    )
+    near = _near(conformal.least)
+    said = np.stack([session.run(None, {PROBABILITY: one})[0] for one in near.reshape(-1, 1)])
+    differing += int((said != prediction_sets(conformal, near)).any(axis=1).sum())
+    return SetFinding(rows, len(near), differing)
+
+
+def _near(least: float) -> NDArray[np.float64]:
+    """Probabilities at which a prediction set changes, the numbers next to them, and the ends of all."""
+    found = [0.0, 0.5, 1.0]
+    for centre in (least, 1.0 - least):
+        for side in (-1.0, 1.0):
+            near = centre
+            for _ in range(NEAR):
+                found.append(near)
+                near = float(np.nextafter(near, side))
+    values = np.unique(np.array(found))
+    return values[(values >= 0.0) & (values <= 1.0)]
+
+
+def _set_failures(runner: GraphRunner, sets: SetFinding | None, conformal: Conformal | None) -> Iterator[str]:
+    if runner.has_sets != (conformal is not None):
+        yield f"prediction sets: {'no threshold was given' if runner.has_sets else 'the graph says none'}"
+    if sets is not None and sets.differing:
+        yield f"prediction sets: {sets.differing} differ from those of the threshold; 0 may"
 
 
 def _sample(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.features import at_event
 from models.labels import LabelConfig, triple_barrier
 from models.weights import average_uniqueness
 from models.weights.overlaps import lasting
@@ -47,9 +48,7 @@ def decisions(features: NDArray[np.float64], names: Sequence[str], events: str) 
     """
     if not events:
         return None
-    column = features[:, list(names).index(events)]
-    found: NDArray[np.bool_] = np.isfinite(column) & (column != 0.0)
-    return found
+    return at_event(features[:, list(names).index(events)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,17 +75,17 @@ def run_live(path: Path, workspace: Workspace) -> str:
 def research(bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Researched:
     """Score the stretch in whole arrays from the bundle's snapshot, and trade it in the compiled loop."""
     instruments, interval = bundle.instruments(), bundle.manifest.features.interval
-    scored, begin = scored_stream(bundle, live, workspace), trade_start(bundle, live)
+    scored, begin, conformal = scored_stream(bundle, live, workspace), trade_start(bundle, live), bundle.sets()
     firsts, said, bars, events, signals = [], [], [], [], []
-    for number, (one, series, probability) in enumerate(
-        zip(instruments, scored.series, scored.probability, strict=True)
-    ):
+    for number, (one, series, stages) in enumerate(zip(instruments, scored.series, scored.stages, strict=True)):
         first = int(np.searchsorted(series.bars["end"], begin, side="right"))
         firsts.append(first)
-        said.append(probability[first:])
+        live_from = stages.from_row(first)
+        said.append(live_from.probability)
         bars.append(series.bars[first:])
         events.append(bar_events(bars[-1], one, number))
-        signals.append(series_signals(series, number, first, said[-1], bundle.manifest.payoff, interval))
+        pays, ensemble = bundle.manifest.payoff, live_from.ensemble
+        signals.append(series_signals(series, number, first, said[-1], pays, interval, conformal, ensemble))
     tape = merge(events, signals)
     net, gross = trade(instruments, tape, live.trading, live.exchange, interval, bundle.manifest.payoff.horizon)
     return Researched(scored.series, firsts, said, bars, net, gross)

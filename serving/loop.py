@@ -235,7 +235,7 @@ class TradingLoop:
     def _trade(self, symbol: str, bar: NDArray[np.void], score: Score) -> None:
         number = self.symbols.index(symbol)
         if score.end > self.trade_from:
-            self.scores.append(score.end, number, score.row_hash, score.volatility, score.probability)
+            self.scores.append(number, score)
             self._traded += self._feed(bar_events(bar, self.instruments[number], number), symbol)
             self._feed(score_signal(score, number, self.payoff, self.interval), symbol)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from features.row_hash import row_hash
 from market.time import format_time
 from models.bundle.bundle import Bundle
+from models.bundle.features import at_event
 from serving.errors import NotReadyError
 
 
@@ -19,7 +19,8 @@ from serving.errors import NotReadyError
 class Score:
     """What one bar's features are and what the graph says of them; NaN probability: no prediction.
 
-    ``decides``: whether a decision is made here.
+    ``decides``: whether a decision is made here. ``prediction_set``: bool (2,), whether falling and rising are in it;
+    None where the model says none.
     """
 
     end: int
@@ -27,6 +28,7 @@ class Score:
     volatility: float
     probability: float
     decides: bool = True
+    prediction_set: NDArray[np.bool_] | None = None
 
 
 class Predictor:
@@ -52,6 +54,7 @@ class Predictor:
         self.payoff = manifest.payoff
         self._volatility = manifest.features.names.index(manifest.volatility)
         self._events = manifest.features.names.index(manifest.features.events) if manifest.features.events else None
+        self._conformal = bundle.sets()
         self.panel = bundle.panel()
         self._engines = {symbol: bundle.engine().build() for symbol in symbols}
         self._runners = {symbol: bundle.runner() for symbol in self._engines}
@@ -92,9 +95,10 @@ class Predictor:
         row = self._engines[symbol].update(bar)
         prediction = self._runners[symbol].step(row)
         self._ends[symbol] = end
-        event = 1.0 if self._events is None else float(row[self._events])
-        decides = math.isfinite(event) and event != 0.0
-        return Score(end, row_hash(row), float(row[self._volatility]), prediction.probability, decides)
+        decides, held = self._events is None or bool(at_event(row[self._events])), prediction.prediction_set
+        if self._conformal is not None and held is not None:
+            decides = decides and bool(self._conformal.acted_on(held))
+        return Score(end, row_hash(row), float(row[self._volatility]), prediction.probability, decides, held)
 
     def _refuse_old(self, symbol: str, bar: NDArray[np.void]) -> None:
         if int(bar["start"][0]) < self._ends[symbol]:

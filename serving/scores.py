@@ -8,6 +8,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.predictor import Score
+from trading.signals import set_flags
+
 SCORE = np.dtype(
     [
         ("end", "<i8"),
@@ -15,9 +18,13 @@ SCORE = np.dtype(
         ("row_hash", "<i8"),
         ("volatility", "<f8"),
         ("probability", "<f8"),
+        ("prediction_set", "<i8"),
     ]
 )
-"""``end``: the bar's end; ``row_hash``: of the feature row's bits; NaN probability: no prediction was made."""
+"""``end``: the bar's end; ``row_hash``: of the feature row's bits; NaN probability: no prediction was made.
+
+``prediction_set``: what is in it, as `market.events.SetFlag`; 0 where there is none.
+"""
 
 
 class ScoreTape:
@@ -28,9 +35,10 @@ class ScoreTape:
         self._file: BinaryIO = path.open("ab", buffering=1 << 16)
         self._record = np.zeros(1, SCORE)
 
-    def append(self, end: int, instrument: int, row_hash: int, volatility: float, probability: float) -> None:
+    def append(self, instrument: int, score: Score) -> None:
         """Write one score."""
-        self._record[0] = (end, instrument, row_hash, volatility, probability)
+        held = 0 if score.prediction_set is None else int(set_flags(score.prediction_set))
+        self._record[0] = (score.end, instrument, score.row_hash, score.volatility, score.probability, held)
         self._file.write(self._record.tobytes())
 
     def close(self) -> None:

@@ -29,4 +29,5 @@ def score_signal(score: Score, number: int, payoff: Payoff, interval: int) -> ND
         np.array([score.row_hash]),
         validity,
         BUNDLE,
+        None if score.prediction_set is None else score.prediction_set[np.newaxis],
     )

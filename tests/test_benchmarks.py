@@ -13,7 +13,7 @@ import benchmarks
 from benchmarks import harness
 from benchmarks.__main__ import SHARED, main
 from benchmarks.features_expensive import written
-from benchmarks.harness import Result, compare, line, median_of
+from benchmarks.harness import Result, compare, compare_steps, line, median_of
 from features.catalogue import costs
 
 
@@ -40,6 +40,34 @@ def test_both_sides_are_medians_of_alternating_repetitions(monkeypatch):
 
 def test_a_measured_median():
     assert median_of(3, iter([5.0, 1.0, 2.0]).__next__) == 2.0
+
+
+def test_steps_are_timed_one_by_one_and_the_median_is_of_steps(monkeypatch):
+    """One slow step of five changes a loop's mean, and not its p50; the first run of each warms up."""
+    clock, calls = [0.0], []
+    monkeypatch.setattr(harness.time, "perf_counter", lambda: clock[0])
+
+    def takes(side, durations):
+        def step(place):
+            calls.append(side)
+            clock[0] += 1_000.0 if len(calls) <= 10 else durations[place]
+
+        return step
+
+    slow, even = [1.0, 2.0, 3.0, 900.0, 2.0], [8.0] * 5
+    made = compare_steps("x", "bar", takes("ours", slow), "y", takes("peer", even), range(5), 3, bar=2.5, least=4.0)
+    assert calls == (["ours"] * 5 + ["peer"] * 5) * 4
+    assert (made.ours, made.peer, made.ratio, made.work) == (2.0, 8.0, 4.0, 1)
+    assert [one.strip() for one in line(made).splitlines()[1:]] == [
+        "whole 2 s, bar 2.5 s: 0.80 of it, under the bar",
+        "ratio 4.0, bar 4: over the bar",
+    ]
+
+
+def test_a_ratio_that_is_too_low_is_called_so():
+    assert (
+        line(Result("x", "bar", 1.0, "y", 3.9, least=4.0)).splitlines()[1].strip() == "ratio 3.9, bar 4: UNDER the bar"
+    )
 
 
 def test_a_line_has_rates_times_and_the_ratio():

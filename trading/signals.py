@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from market.events import EVENT, RATIO, Kind
+from market.events import EVENT, RATIO, Kind, SetFlag
 
 SIGNAL_FIELDS: Final = ("probability", "expected_move", "barrier", "volatility")
 
@@ -22,6 +22,7 @@ def signal_events(
     row_hash: NDArray[np.int64],
     validity: int,
     bundle: int,
+    sets: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.void]:
     """Signals of one instrument, one for every finite probability.
 
@@ -39,6 +40,8 @@ def signal_events(
         How long after its bar's end a signal may be acted on, ns.
     bundle
         The bundle's number among the journal's names.
+    sets
+        Whether falling and rising are in the prediction set, shape (n, 2); None where the model says none.
 
     Returns
     -------
@@ -62,7 +65,21 @@ def signal_events(
     events["p0"], events["p1"], events["p2"], events["p6"] = fixed
     events["p3"] = ends[chosen] + validity
     events["p5"] = row_hash[chosen]
+    if sets is not None:
+        events["flags"] = set_flags(sets[chosen])
     return events
+
+
+def set_flags(sets: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Prediction sets of shape (…, 2) as `market.events.SetFlag`, shape (…).
+
+    Examples
+    --------
+    >>> set_flags(np.array([[False, False], [True, False], [False, True], [True, True]])).tolist()
+    [4, 5, 6, 7]
+    """
+    flags: NDArray[np.int64] = SetFlag.SAID + sets @ np.array([SetFlag.FALLS, SetFlag.RISES], np.int64)
+    return flags
 
 
 def control_event(action: int, now: int, reason: int = 0) -> NDArray[np.void]:

@@ -27,6 +27,7 @@ from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from features.panel.engine import PanelEngine
 from market.instruments import Instrument
+from models.bundle.combination import Conformal
 from models.bundle.errors import BundleError, DamagedBundle
 from models.bundle.features import checked_features, panel_engine, plugin_files
 from models.bundle.files import read_folder, write_folder
@@ -104,7 +105,8 @@ class Bundle:
         Raises
         ------
         DamagedBundle
-            If the graph reads another number of features than the manifest lists.
+            If the graph reads another number of features than the manifest lists, or has no prediction sets where
+            decisions are made by them.
         """
         found, listed = GraphRunner(self.model, self.manifest.burn_in), len(self.manifest.features.names)
         if found.features != listed:
@@ -112,7 +114,17 @@ class Bundle:
                 f"{self.folder}: {MANIFEST} lists {listed} features, the graph reads {found.features}; "
                 "copy the bundle anew"
             )
+        conformal = self.manifest.conformal
+        if conformal is not None and conformal.one_sided and not found.has_sets:
+            raise DamagedBundle(
+                f"{self.folder}: decisions are made by prediction sets, which the graph does not say; "
+                "copy the bundle anew"
+            )
         return found
+
+    def sets(self) -> Conformal | None:
+        """The threshold of the prediction sets that the graph says; None where it says none (format 1)."""
+        return self.manifest.conformal if self.runner().has_sets else None
 
     def feature_set(self) -> FeatureSet:
         """The features, checked against what this installation computes.
@@ -272,6 +284,8 @@ def _check_parts(
     runner = GraphRunner(model, manifest.burn_in)
     if manifest.members != runner.member_infos():
         raise BundleError(f"the manifest has members {manifest.members}, the graph {runner.member_infos()}")
+    if (manifest.conformal is not None) != runner.has_sets:
+        raise BundleError("prediction sets in the graph and their threshold in the manifest belong together")
     if len(manifest.features.names) != runner.features:
         raise BundleError(f"the manifest has {len(manifest.features.names)} features, the graph {runner.features}")
     if golden.features.shape != (len(golden.bars), runner.features):

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -41,14 +43,30 @@ class Isotonic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="iso
     clip: float
 
 
-class Conformal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Conformal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, repr_omit_defaults=True):
     """A side is in the set if its probability is at least ``least``; sets hold what happens ``coverage`` of the times.
 
     Both sides in it: the model does not know. One: it does, as sure as that. None: neither is probable enough.
+    ``one_sided``: decisions are made only where one side is in the set (`acted_on`), instead of everywhere.
     """
 
     coverage: float
     least: float
+    one_sided: bool = False
+
+    def acted_on(self, sets: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether a decision is made by sets of shape (…, 2), falls and rises: shape (…). Research and live ask here.
+
+        Examples
+        --------
+        >>> sets = np.array([[False, False], [True, False], [False, True], [True, True]])
+        >>> Conformal(0.8, 0.6, one_sided=True).acted_on(sets).tolist()
+        [False, True, True, False]
+        >>> Conformal(0.8, 0.6).acted_on(sets).tolist()
+        [True, True, True, True]
+        """
+        found: NDArray[np.bool_] = np.logical_or(not self.one_sided, sets[..., 0] != sets[..., 1])
+        return found
 
 
 class Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

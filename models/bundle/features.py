@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from features.feature_set import FeatureSet
 from features.panel.engine import PanelEngine
 from features.plugins import catalogue_with, installed_source, plugin_sources
@@ -22,6 +25,18 @@ def listed_features(wanted: FeatureSet, bars: str = "", events: str = "") -> Fea
     """A feature set as the manifest writes it; ``bars`` and ``events`` as there."""
     modules, fitted = tuple(one.module for one in plugin_sources(wanted.features)), dict(wanted.fitted)
     return FeatureList(wanted.names, wanted.interval, wanted.max_gap, wanted.digest, fitted, modules, bars, events)
+
+
+def at_event(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where the feature at whose bars decisions are made has one: neither zero nor undefined.
+
+    Examples
+    --------
+    >>> at_event(np.array([np.nan, 0.0, -1.0])).tolist()
+    [False, False, True]
+    """
+    found: NDArray[np.bool_] = np.isfinite(values) & (values != 0.0)
+    return found
 
 
 def plugin_files(wanted: FeatureSet) -> dict[str, bytes]:

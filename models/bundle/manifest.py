@@ -12,7 +12,8 @@ from market.time import DAY, format_interval
 from models.bundle.combination import Calibration, Conformal, Meta, Pool
 from models.bundle.errors import DamagedBundle, IncompatibleBundle
 
-FORMAT = 1
+FORMAT = 2
+"""2: the graph says prediction sets, if ``conformal`` is there; bundles of format 1 have the threshold alone."""
 
 
 class FeatureList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isnan
 from typing import Any
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from models.bundle.errors import BundleError, StateError
 from models.bundle.manifest import MemberInfo, StateTensor
 
-FEATURES, MEMBERS, PROBABILITY = "features", "members", "probability"
+FEATURES, MEMBERS, PROBABILITY, PREDICTION_SET = "features", "members", "probability", "prediction_set"
 ENSEMBLE, RIGHT = "ensemble", "right"
 """Outputs of a graph with a second stage; the first only where that sizes the bet, and is the probability."""
 STATE_HEADER = struct.Struct("<8s16sq")
@@ -34,10 +34,13 @@ class Prediction(msgspec.Struct, frozen=True, gc=False, eq=False):
     """One row's answer: the members' probabilities, float64 (m,), and the graph's; all NaN where there is none.
 
     The graph's probability is the ensemble's, or, where a second stage sizes the bet, the one that the bet follows.
+    ``prediction_set``: bool (2,), whether falling and rising are in the ensemble's; None where there is no answer, or
+    the graph has no prediction sets.
     """
 
     members: NDArray[np.float64]
     probability: float
+    prediction_set: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,17 +48,19 @@ class Stages:
     """What the graph says of n rows, NaN where nothing: members (n, m), ensemble, second stage and probability (n,).
 
     ``right``: how probably the ensemble's side is right, NaN without a second stage. ``probability`` is the ensemble's,
-    unless the second stage sizes the bet.
+    unless the second stage sizes the bet. ``sets``: whether falling and rising are in the ensemble's prediction set,
+    (n, 2); neither is where there is no answer, or there are no sets.
     """
 
     members: NDArray[np.float64]
     ensemble: NDArray[np.float64]
     right: NDArray[np.float64]
     probability: NDArray[np.float64]
+    sets: NDArray[np.bool_]
 
     def from_row(self, first: int) -> Stages:
         """The rows from one on."""
-        return Stages(self.members[first:], self.ensemble[first:], self.right[first:], self.probability[first:])
+        return Stages(*(getattr(self, one.name)[first:] for one in fields(self)))
 
 
 def session_options() -> onnxruntime.SessionOptions:
@@ -102,6 +107,11 @@ class GraphRunner:
     >>> runner.step(np.array([0.0])).probability, runner.step(np.array([0.0])).probability
     (nan, 0.5)
 
+    Attributes
+    ----------
+    has_sets
+        Whether the graph says prediction sets. Graphs of format 1 do not.
+
     Notes
     -----
     The state lives in two sets of tensors. Two bindings, made once, read one set and write the other, in turn: nothing
@@ -117,11 +127,14 @@ class GraphRunner:
         inputs = {value.name: value for value in self._session.get_inputs()}
         self.features = int(inputs.pop(FEATURES).shape[1])
         self.members = tuple(self._session.get_modelmeta().custom_metadata_map[MEMBERS].split(","))
-        self._row, self._row_view = _buffer((1, self.features), np.dtype(np.float64))
+        self._row, view = _buffer((1, self.features), np.dtype(np.float64))
+        self._row_view = view[0]
         self._members, self._members_view = _buffer((len(self.members),), np.dtype(np.float64))
         self._probability, self._probability_view = _buffer((1,), np.dtype(np.float64))
         there = {value.name for value in self._session.get_outputs()}
         self._stages = {name: _buffer((1,), np.dtype(np.float64)) for name in (ENSEMBLE, RIGHT) if name in there}
+        self.has_sets = PREDICTION_SET in there
+        self._set, self._set_view = _buffer((2,), np.dtype(np.bool_))
         sides = [{name: _buffer(value.shape, DTYPES[value.type]) for name, value in inputs.items()} for _ in range(2)]
         self._states = [{name: view for name, (_, view) in side.items()} for side in sides]
         self._bindings = [self._bind(sides[0], sides[1]), self._bind(sides[1], sides[0])]
@@ -136,6 +149,8 @@ class GraphRunner:
         binding.bind_ortvalue_output(PROBABILITY, self._probability)
         for name, (value, _) in self._stages.items():
             binding.bind_ortvalue_output(name, value)
+        if self.has_sets:
+            binding.bind_ortvalue_output(PREDICTION_SET, self._set)
         for name in before:
             binding.bind_ortvalue_input(name, before[name][0])
             binding.bind_ortvalue_output(f"next_{name}", after[name][0])
@@ -163,7 +178,8 @@ class GraphRunner:
             float64, shape (f,).
         """
         if self._advance(row):
-            return Prediction(self._members_view.copy(), float(self._probability_view[0]))
+            held = self._set_view.copy() if self.has_sets else None
+            return Prediction(self._members_view.copy(), self._probability_view.item(), held)
         return Prediction(np.full(len(self.members), np.nan), np.nan)
 
     def run_rows(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -178,7 +194,9 @@ class GraphRunner:
 
     def run_stages(self, rows: NDArray[np.float64]) -> Stages:
         """`step` over rows (n, f), from the present state on, with everything that the graph says."""
-        found = Stages(np.full((len(rows), len(self.members)), np.nan), *np.full((3, len(rows)), np.nan))
+        count = len(rows)
+        said = np.full((3, count), np.nan)
+        found = Stages(np.full((count, len(self.members)), np.nan), *said, np.zeros((count, 2), np.bool_))
         ensemble = self._stages[ENSEMBLE][1] if ENSEMBLE in self._stages else self._probability_view
         for number, row in enumerate(rows):
             if self._advance(row):
@@ -187,6 +205,8 @@ class GraphRunner:
                 if RIGHT in self._stages:
                     found.right[number] = self._stages[RIGHT][1][0]
                 found.probability[number] = self._probability_view[0]
+                if self.has_sets:
+                    found.sets[number] = self._set_view
         return found
 
     def _advance(self, row: NDArray[np.float64]) -> bool:
@@ -196,7 +216,7 @@ class GraphRunner:
         if isnan(row.dot(self._tiny)) and np.isnan(row).any():
             self.reset()
             return False
-        self._row_view[0] = row
+        self._row_view[...] = row
         self._session.run_with_iobinding(self._bindings[self._side])
         self._side ^= 1
         if self._seen < self.burn_in:
@@ -246,7 +266,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     inputs, outputs = {v.name for v in session.get_inputs()}, {v.name for v in session.get_outputs()}
     state = inputs - {FEATURES}
     wanted = {MEMBERS, PROBABILITY, *(f"next_{name}" for name in state)}
-    optional = {RIGHT, ENSEMBLE} if RIGHT in outputs else set()
+    optional = {PREDICTION_SET, *({RIGHT, ENSEMBLE} if RIGHT in outputs else ())}
     if FEATURES not in inputs or not wanted <= outputs <= wanted | optional:
         raise BundleError(f"the graph has inputs {sorted(inputs)} and outputs {sorted(outputs)}, not those of a bundle")
     if MEMBERS not in session.get_modelmeta().custom_metadata_map:

@@ -21,7 +21,8 @@ class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log loss out of fold until then. ``ridge``: how many effective rows the prior of stacker and calibration is worth,
     which is that the members' mean log odds are right as they are (the default is from markets whose edge is known, see
     ``docs/ensembles.md``). Probabilities are cut to [clip, 1 − clip]. ``burn_in``: rows that a recurrent member is
-    burnt in. ``coverage``: how often a prediction set is to hold what happens.
+    burnt in. ``coverage``: how often a prediction set is to hold what happens. ``one_sided``: the ensemble trades only
+    where the set holds exactly one side.
     """
 
     method: Method = "stack"
@@ -30,6 +31,7 @@ class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clip: float = 1e-4
     burn_in: int = 64
     coverage: float = 0.8
+    one_sided: bool = False
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.coverage < 1.0:

@@ -43,5 +43,8 @@ def fit_conformal(probability: Floats, label: Integers, weight: Floats, coverage
 
 
 def prediction_sets(conformal: Conformal, probability: Floats) -> NDArray[np.bool_]:
-    """Whether down and up are in the set of each row, shape (n, 2)."""
+    """Whether down and up are in the set of each row, shape (n, 2); neither where the probability is NaN.
+
+    `models.graph.ensemble.add_prediction_set` is the same, to the last bit, as nodes of the graph.
+    """
     return np.column_stack([1.0 - probability >= conformal.least, probability >= conformal.least])

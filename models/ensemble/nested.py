@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -117,7 +118,7 @@ def combination_for(
     if not pooled:
         return Combination(pool)
     method = best_calibration(pooled, config) if config.calibration == "auto" else config.calibration
-    return Combination(pool, _calibration(method, pooled, config), _conformal(known, made, config.coverage))
+    return Combination(pool, _calibration(method, pooled, config), _conformal(known, made, config))
 
 
 def best_calibration(pooled: Sequence[Pooled], config: EnsembleConfig) -> CalibrationMethod:
@@ -142,13 +143,15 @@ def _calibration(method: CalibrationMethod, pooled: Sequence[Pooled], config: En
     return fit_calibration(method, rows.logit, rows.label, rows.weight, config.clip, config.ridge)
 
 
-def _conformal(known: Sequence[FoldScores], made: Sequence[Combination], coverage: float) -> Conformal | None:
+def _conformal(known: Sequence[FoldScores], made: Sequence[Combination], config: EnsembleConfig) -> Conformal | None:
     spoken = [(fold, one) for fold, one in zip(known, made, strict=True) if one.calibration is not None]
     if not spoken:
-        return None
+        # Without a row to learn from, only sets of both sides promise anything, and nothing is decided by those.
+        return Conformal(config.coverage, 0.0, one_sided=True) if config.one_sided else None
     probability = np.concatenate([one.apply(fold.members) for fold, one in spoken])
     _, label, weight = _joined([fold for fold, _ in spoken])
-    return fit_conformal(probability, label, weight, coverage)
+    found = fit_conformal(probability, label, weight, config.coverage)
+    return msgspec.structs.replace(found, one_sided=config.one_sided)
 
 
 def _joined(folds: Sequence[FoldScores]) -> tuple[Floats, NDArray[np.int64], Floats]:

@@ -10,9 +10,44 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from models.graph.ensemble import PREDICTION_SET
 from models.graph.errors import GraphError
+from models.graph.meta import ENSEMBLE
 from models.graph.operators import TYPES, finished, tensor
 from models.graph.part import FEATURES, PROBABILITY
+
+
+def sets_alone(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The nodes of a composed graph that make a prediction set of the ensemble's probability.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Input ``probability`` float64 (1,), output ``prediction_set`` bool (2,).
+
+    Raises
+    ------
+    GraphError
+        If the graph has no prediction sets, or they depend on something else.
+    """
+    outputs = {value.name for value in model.graph.output}
+    ensemble = ENSEMBLE if ENSEMBLE in outputs else PROBABILITY
+    wanted, nodes = {PREDICTION_SET}, []
+    for node in reversed(model.graph.node):
+        if wanted.intersection(node.output) and ensemble not in node.output:
+            nodes.append(node)
+            wanted.update(node.input)
+    constants = [constant for constant in model.graph.initializer if constant.name in wanted]
+    made = {PREDICTION_SET, *(name for node in nodes for name in node.output), *(one.name for one in constants)}
+    if not nodes or wanted - made != {ensemble}:
+        raise GraphError(
+            f"prediction sets are computed from {sorted(wanted - made) or 'nothing'}; only what reads {ensemble!r} "
+            "alone is one"
+        )
+    renamed = helper.make_node("Identity", [PROBABILITY], [ensemble]) if ensemble != PROBABILITY else None
+    chain = [*([] if renamed is None else [renamed]), *nodes[::-1]]
+    said = [tensor(PREDICTION_SET, (2,), "bool")]
+    return finished(helper.make_graph(chain, PREDICTION_SET, [tensor(PROBABILITY, (1,))], said, constants))
 
 
 def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
@@ -28,7 +63,7 @@ def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     Returns
     -------
     onnx.ModelProto
-        Input ``rows`` float64 (n, f), output ``probability`` float64 (n, 1).
+        Input ``rows`` float64 (n, f), output ``probability`` float64 (n, 1, 1).
 
     Raises
     ------
@@ -51,7 +86,7 @@ def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     one = helper.make_node("Unsqueeze", ["row", "first"], [FEATURES])
     first = numpy_helper.from_array(np.zeros(1, np.int64), "first")
     constants = [first, *(constant for constant in model.graph.initializer if constant.name in wanted)]
-    body = helper.make_graph([one, *nodes[::-1]], name, [tensor("row", (width,))], [tensor(output, (1,))], constants)
+    body = helper.make_graph([one, *nodes[::-1]], name, [tensor("row", (width,))], [tensor(output, (1, 1))], constants)
     scan = helper.make_node("Scan", ["rows"], [PROBABILITY], num_scan_inputs=1, body=body)
     double = TYPES["float64"]
     return finished(
@@ -59,6 +94,6 @@ def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
             [scan],
             name,
             [helper.make_tensor_value_info("rows", double, ["n", width])],
-            [helper.make_tensor_value_info(PROBABILITY, double, ["n", 1])],
+            [helper.make_tensor_value_info(PROBABILITY, double, ["n", 1, 1])],
         )
     )

@@ -1,8 +1,10 @@
-"""All members, the pool and the calibration as one graph: one ``run`` per bar.
+"""All members, the pool, the calibration and the prediction sets as one graph: one ``run`` per bar.
 
 Inputs ``features`` float64 (1, f), shared by every member, and each member's recurrent state as ``<member>.<state>``.
-Outputs ``members`` float64 (m,), ``probability`` float64 (1,), and ``next_<member>.<state>``; of a second stage also
-``right``, and if it sizes the bet, ``ensemble``: ``probability`` is then its own. The same parts give the same bytes.
+Outputs ``members`` float64 (m,), ``probability`` float64 (1,), ``next_<member>.<state>``, and, where there is a
+threshold for prediction sets, ``prediction_set`` bool (2,): whether falling and rising are in the ensemble's. Of a
+second stage also ``right``, and if it sizes the bet, ``ensemble``: ``probability`` is then its own. The same parts give
+the same bytes.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
 import onnx
 from onnx import helper
 
 from models.bundle.combination import Calibration, Conformal, Meta, Pool
-from models.graph.ensemble import add_ensemble
+from models.graph.ensemble import PREDICTION_SET, add_ensemble, add_prediction_set
 from models.graph.errors import GraphError
 from models.graph.meta import ENSEMBLE, RIGHT, add_meta
 from models.graph.operators import IR_VERSION, ML_DOMAIN, ML_OPSET, OPSET, GraphBuilder, tensor
@@ -42,7 +45,8 @@ def compose(
     calibration
         Acts on the pool's logit, or on the logit of the clipped mean.
     conformal
-        Prediction sets, which the second stage sees.
+        The threshold of prediction sets, which the second stage sees, too; without it the graph has no
+        ``prediction_set``.
     meta
         The second stage, if there is one.
 
@@ -65,10 +69,13 @@ def compose(
     written: dict[bytes, str] = {}
     for part in parts:
         _add_part(builder, part, written)
-    members = builder.add("Concat", *(f"{part.name}/{PROBABILITY}" for part in parts), output=MEMBERS, axis=0)
+    row = builder.add("Concat", *(f"{part.name}/{PROBABILITY}" for part in parts), axis=1)
+    members = builder.add("Reshape", row, builder.constant(np.array([len(parts)]), "int64"), output=MEMBERS)
     width, stages = features.pop(), [] if meta is None else [RIGHT, *([ENSEMBLE] if meta.sizing else [])]
     ensemble = ENSEMBLE if ENSEMBLE in stages else PROBABILITY
     add_ensemble(builder, members, len(parts), pool, calibration, ensemble)
+    if conformal is not None:
+        add_prediction_set(builder, ensemble, conformal)
     if meta is not None:
         add_meta(builder, members, ensemble, len(parts), width, conformal, meta)
 
@@ -76,6 +83,7 @@ def compose(
     inputs = [tensor(FEATURES, (1, width)), *(tensor(name, spec.shape, spec.dtype) for name, spec in states)]
     outputs = [tensor(MEMBERS, (len(parts),)), tensor(PROBABILITY, (1,)), *(tensor(name, (1,)) for name in stages)]
     outputs += [tensor(f"next_{name}", spec.shape, spec.dtype) for name, spec in states]
+    outputs += [] if conformal is None else [tensor(PREDICTION_SET, (2,), "bool")]
     model = builder.model("bot4", inputs, outputs)
     helper.set_model_props(model, {MEMBERS: ",".join(part.name for part in parts)})
     onnx.checker.check_model(model, full_check=True)

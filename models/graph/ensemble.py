@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.bundle.combination import Calibration, Isotonic, Platt, Pool
+from models.bundle.combination import Calibration, Conformal, Isotonic, Platt, Pool
 from models.graph.errors import GraphError
 from models.graph.operators import GraphBuilder
 from models.graph.part import PROBABILITY
 
 Floats = NDArray[np.float64]
+PREDICTION_SET = "prediction_set"
 
 
 def add_ensemble(
@@ -49,6 +50,23 @@ def add_ensemble(
     raw = _interpolated(builder, logit, calibration) if isinstance(calibration, Isotonic) else None
     raw = raw or builder.add("Sigmoid", logit)
     _add_clip(builder, raw, _clip("calibration", calibration), output=output)
+
+
+def add_prediction_set(builder: GraphBuilder, probability: str, conformal: Conformal) -> None:
+    """The output `PREDICTION_SET`, bool (2,), of a probability (1,): whether falling and rising are in the set.
+
+    ``|[1, 0] − p|`` is ``1 − p`` and ``p``, each rounded as NumPy rounds it, so that sets are those of
+    `models.ensemble.conformal.prediction_sets` where a probability lies on the threshold, too.
+
+    Raises
+    ------
+    GraphError
+        If the threshold is not a number from 0 to 1.
+    """
+    if not 0.0 <= conformal.least <= 1.0:
+        raise GraphError(f"prediction sets: the threshold {conformal.least} is not a probability")
+    sides = builder.add("Abs", builder.add("Sub", builder.constant(np.array([1.0, 0.0])), probability))
+    builder.add("GreaterOrEqual", sides, builder.constant(conformal.least), output=PREDICTION_SET)
 
 
 def _weights(pool: Pool, count: int) -> Floats:

@@ -9,7 +9,8 @@ How LightGBM decides at a numerical split (its ``tree.h``, ``NumericalDecision``
 - missing type *zero* (``zero_as_missing``): NaN and zero go to the default side: the graph turns zero into NaN;
 - otherwise left if ``x <= threshold``, in float64.
 
-Leaves are added in float64, tree after tree; the probability is ``1 / (1 + exp(-sigmoid * score))``.
+Leaves are added in float64, tree after tree (their negatives, whose sum is the negative score); the probability is
+``1 / (1 + exp(-sigmoid * score))``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from models.graph.errors import GraphError
 from models.graph.operators import GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart
-from models.graph.trees import Comparison, Tree, add_trees, both_signs
+from models.graph.trees import Comparison, Tree, add_trees, both_signs, negated
 
 ZERO = float(np.float32(1e-35))
 """LightGBM's ``kZeroThreshold``."""
@@ -63,11 +64,14 @@ def lightgbm_part(name: str, booster: Any, features: int) -> GraphPart:
     builder = GraphBuilder()
     row = _with_zeros_missing(builder, zero_is_missing) if zero_is_missing.any() else FEATURES
     trees = [_tree(table) for table in tables]
-    score = add_trees(builder, trees, Comparison.AT_MOST, both_signs(builder, row), features)
-    decay = builder.add("Exp", builder.flat(score, -scale))
+    against = [negated(tree) for tree in trees]
+    exponent = add_trees(builder, against, Comparison.AT_MOST, both_signs(builder, row), features)
+    if scale != 1.0:
+        exponent = builder.add("Mul", exponent, builder.constant(scale))
+    decay = builder.add("Exp", exponent)
     one = builder.constant(np.ones(1))
     builder.add("Div", one, builder.add("Add", one, decay), output=PROBABILITY)
-    return GraphPart(name, builder.model(name, [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1,))]))
+    return GraphPart(name, builder.model(name, [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1, 1))]))
 
 
 def _with_zeros_missing(builder: GraphBuilder, zero_is_missing: NDArray[np.bool_]) -> str:

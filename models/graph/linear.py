@@ -36,7 +36,7 @@ def linear_part(
     --------
     >>> part = linear_part("one", mean=[0.0], scale=[2.0], clip=5.0, coefficients=[1.0], intercept=0.0)
     >>> [node.op_type for node in part.model.graph.node]
-    ['Sub', 'Div', 'Clip', 'MatMul', 'Add', 'Sigmoid']
+    ['Sub', 'Div', 'Clip', 'Gemm', 'Sigmoid']
     """
     given = [np.asarray(column, np.float64).reshape(-1) for column in (mean, scale, coefficients)]
     if len({len(column) for column in given}) != 1:
@@ -48,7 +48,8 @@ def linear_part(
         raise GraphError(f"{name}: the smallest scale is {columns[1].min()} and clip {clip}; both must be positive")
 
     builder = GraphBuilder()
-    product = builder.add("MatMul", scaled(builder, columns[0], columns[1], clip), builder.constant(columns[2]))
-    builder.add("Sigmoid", builder.add("Add", product, builder.constant(np.array([intercept]))), output=PROBABILITY)
-    inputs, outputs = [tensor(FEATURES, (1, columns.shape[1]))], [tensor(PROBABILITY, (1,))]
+    row = scaled(builder, columns[0], columns[1], clip)
+    weights, constant = builder.constant(columns[2].reshape(-1, 1)), builder.constant(np.array([intercept]))
+    builder.add("Sigmoid", builder.add("Gemm", row, weights, constant), output=PROBABILITY)
+    inputs, outputs = [tensor(FEATURES, (1, columns.shape[1]))], [tensor(PROBABILITY, (1, 1))]
     return GraphPart(name, builder.model(name, inputs, outputs))

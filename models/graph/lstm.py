@@ -29,23 +29,24 @@ def lstm_part(name: str, network: LstmNetwork) -> GraphPart:
     Returns
     -------
     GraphPart
-        With state ``hidden_0`` and ``cell_0`` (for layer 0), float32 (1, 1, H) each, H hidden units. A tensor for each
-        layer: it is read and written where it lies, where one for all would be split and put together at every bar.
+        With state ``h_0`` and ``c_0`` (for layer 0), float32 (1, 1, H) each, H hidden units. A tensor for each layer:
+        it is read and written where it lies, where one for all would be split and put together at every bar. Names are
+        short: onnxruntime copies and looks up all of them at every bar, up to 15 letters without allocating.
     """
     weights, builder = weights_of(network), GraphBuilder()
     x = projected(builder, weights, network.clip)
     x = builder.add("Unsqueeze", x, builder.constant(np.array([0]), "int64"))  # (1, H) → (1, 1, H)
     for layer in range(network.layers):
         _lstm(builder, weights, layer, network.hidden, norm(builder, weights, f"blocks.{layer}.norm", x))
-        x = builder.add("Add", x, f"next_hidden_{layer}")
+        x = builder.add("Add", x, f"next_h_{layer}")
     head(builder, weights, builder.add("Reshape", x, builder.constant(np.array([1, network.hidden]), "int64")))
     shape = (1, 1, network.hidden)
-    state = [StateSpec(f"{part}_{layer}", shape) for part in ("hidden", "cell") for layer in range(network.layers)]
+    state = [StateSpec(f"{part}_{layer}", shape) for part in ("h", "c") for layer in range(network.layers)]
     return part_of(name, builder, len(weights["mean"]), state)
 
 
 def _lstm(builder: GraphBuilder, weights: Weights, layer: int, hidden: int, x: str) -> None:
-    """One layer's step: reads ``hidden_0``, ``cell_0`` and writes ``next_hidden_0``, ``next_cell_0`` (for layer 0).
+    """One layer's step: reads ``h_0``, ``c_0`` and writes ``next_h_0``, ``next_c_0`` (for layer 0).
 
     Torch orders the gates input, forget, cell, output; ONNX input, output, forget, cell. Shapes: W and R (1, 4H, H),
     B (1, 8H).
@@ -58,6 +59,6 @@ def _lstm(builder: GraphBuilder, weights: Weights, layer: int, hidden: int, x: s
     bias = np.concatenate([reordered("bias_ih"), reordered("bias_hh")], axis=1)
     matrices = [builder.constant(part, "float32") for part in (reordered("weight_ih"), reordered("weight_hh"), bias)]
     # The empty names: no sequence lengths (one bar), and no output of every bar (the last is the only one).
-    inputs = [x, *matrices, "", f"hidden_{layer}", f"cell_{layer}"]
-    outputs = ["", f"next_hidden_{layer}", f"next_cell_{layer}"]
+    inputs = [x, *matrices, "", f"h_{layer}", f"c_{layer}"]
+    outputs = ["", f"next_h_{layer}", f"next_c_{layer}"]
     builder.nodes.append(helper.make_node("LSTM", inputs, outputs, hidden_size=hidden))

@@ -14,7 +14,7 @@ OPSET = 21
 ML_OPSET = 5
 IR_VERSION = 10
 ML_DOMAIN = "ai.onnx.ml"
-TYPES = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}
+TYPES = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE, "bool": onnx.TensorProto.BOOL}
 
 
 class GraphBuilder:
@@ -35,10 +35,6 @@ class GraphBuilder:
         name = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [name], domain=domain, **attributes))
         return name
-
-    def flat(self, matrix: str, factor: float, dtype: str = "float64") -> str:
-        """A (1, 1) tensor times an exact ``factor`` (such as -1) as shape (1,): a product and a reshape in one node."""
-        return self.add("MatMul", matrix, self.constant(np.array([factor]), dtype))
 
     def model(
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]

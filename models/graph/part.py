@@ -21,7 +21,7 @@ class StateSpec:
 
 @dataclass(frozen=True, slots=True)
 class GraphPart:
-    """A member's graph: input ``features`` float64 (1, f) and its state; output ``probability`` float64 (1,).
+    """A member's graph: input ``features`` float64 (1, f) and its state; output ``probability`` float64 (1, 1).
 
     Default opset 21 and ``ai.onnx.ml`` 5 only; no external data.
     """

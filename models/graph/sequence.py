@@ -38,11 +38,9 @@ def projected(builder: GraphBuilder, weights: Weights, clip: float) -> str:
 
 
 def head(builder: GraphBuilder, weights: Weights, x: str) -> None:
-    """(1, H) → probability (1,)."""
-    product = builder.add(
-        "MatMul", norm(builder, weights, "norm", x), builder.constant(weights["head.weight"][0], "float32")
-    )
-    logit = builder.add("Add", product, builder.constant(weights["head.bias"], "float32"))
+    """(1, H) → probability (1, 1)."""
+    matrix, bias = (builder.constant(weights[f"head.{part}"], "float32") for part in ("weight", "bias"))
+    logit = builder.add("Gemm", norm(builder, weights, "norm", x), matrix, bias, transB=1)
     builder.add("Sigmoid", builder.add("Cast", logit, to=TYPES["float64"]), output=PROBABILITY)
 
 
@@ -54,7 +52,7 @@ def norm(builder: GraphBuilder, weights: Weights, key: str, x: str) -> str:
 
 def part_of(name: str, builder: GraphBuilder, features: int, state: Sequence[StateSpec]) -> GraphPart:
     """The fragment that a builder has written, with its state's inputs and outputs declared."""
-    inputs, outputs = [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1,))]
+    inputs, outputs = [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1, 1))]
     for spec in state:
         inputs.append(tensor(spec.name, spec.shape, spec.dtype))
         outputs.append(tensor(f"next_{spec.name}", spec.shape, spec.dtype))

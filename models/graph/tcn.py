@@ -2,8 +2,8 @@
 
 A layer looks at K moments. What the earlier ones give is known when the bar comes, so it is gathered and weighted for
 all layers at once; it goes in as the shift of a layer's normalisation, whose gain holds the weights of the present.
-What the layers have to remember, their inputs normalised without those weights, is computed for all at once behind
-them.
+What is the same at every bar goes through the mixing weights into the mixing bias. What the layers have to remember,
+their inputs normalised without those weights, is computed for all at once behind them.
 """
 
 from __future__ import annotations
@@ -41,14 +41,18 @@ def tcn_part(name: str, network: TcnNetwork) -> GraphPart:
     """
     weights, builder, pasts = weights_of(network), GraphBuilder(), np.array(network.pasts)
     gain, shift, moments, bias = _columns(weights, len(pasts))
-    earlier = _earlier(builder, pasts, moments[:, :-1], shift * moments[:, -1] + bias)
+    earlier, constant = _earlier(builder, pasts, moments[:, :-1]), shift * moments[:, -1] + bias
     x, inputs = projected(builder, weights, network.clip), []
     for layer, found in enumerate(earlier):
         inputs.append(x)
         present = builder.constant(gain[layer] * moments[layer, -1], "float32")
         looked = builder.add("LayerNormalization", x, present, found, axis=-1, epsilon=EPSILON)
-        mix = [builder.constant(weights[f"blocks.{layer}.mix.{part}"], "float32") for part in ("weight", "bias")]
-        x = builder.add("Add", x, builder.add("Relu", builder.add("Gemm", looked, *mix, transB=1)))
+        mix, offset = (weights[f"blocks.{layer}.mix.{part}"] for part in ("weight", "bias"))
+        offset = mix.astype(np.float64) @ constant[layer] + offset
+        mixed = builder.add(
+            "Gemm", looked, builder.constant(mix, "float32"), builder.constant(offset, "float32"), transB=1
+        )
+        x = builder.add("Add", x, builder.add("Relu", mixed))
     _remember(builder, pasts, inputs, gain, shift)
     head(builder, weights, x)
     return part_of(name, builder, len(weights["mean"]), [StateSpec(PAST, (int(pasts.sum()), network.hidden))])
@@ -64,18 +68,15 @@ def _columns(weights: Weights, layers: int) -> tuple[NDArray[Any], NDArray[Any],
     return stacked("norm.weight"), stacked("norm.bias"), moments, stacked("moments.bias")
 
 
-def _earlier(
-    builder: GraphBuilder, pasts: NDArray[np.int64], moments: NDArray[np.float64], constant: NDArray[np.float64]
-) -> list[str]:
-    """What the earlier moments give each layer, and what it adds at every bar: (1, H) each."""
+def _earlier(builder: GraphBuilder, pasts: NDArray[np.int64], moments: NDArray[np.float64]) -> list[str]:
+    """What the earlier moments give each layer: (1, H) each."""
     before = moments.shape[1]
     taps = _starts(pasts)[:-1, np.newaxis] + np.arange(before) * (pasts[:, np.newaxis] // before)
     found = builder.add("Gather", PAST, builder.constant(taps, "int64"), axis=0)  # (L, K - 1, H)
     weighted = builder.add("Mul", found, builder.constant(moments, "float32"))
     total = builder.add("ReduceSum", weighted, builder.constant(np.array([1]), "int64"), keepdims=0)  # (L, H)
-    whole = builder.add("Add", total, builder.constant(constant, "float32"))
     pieces = [f"earlier_{layer}" for layer in range(len(pasts))]
-    builder.nodes.append(helper.make_node("Split", [whole], pieces, axis=0, num_outputs=len(pieces)))
+    builder.nodes.append(helper.make_node("Split", [total], pieces, axis=0, num_outputs=len(pieces)))
     return pieces
 
 

@@ -14,7 +14,7 @@ thirds of the time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -55,6 +55,14 @@ def single_leaf(value: float, dtype: str) -> Tree:
     """A tree without a split: a constant, added in its turn."""
     none, no = np.empty(0, np.int64), np.empty(0, np.bool_)
     return Tree(none, np.empty(0, dtype), no, no, none, none, np.array([value], dtype))
+
+
+def negated(tree: Tree) -> Tree:
+    """A tree with the negatives of the leaves. Rounding is symmetric: what such trees add up to is the exact negative.
+
+    The logistic function asks for it, and so it needs no node of its own.
+    """
+    return replace(tree, leaves=-tree.leaves)
 
 
 def both_signs(builder: GraphBuilder, row: str) -> str:

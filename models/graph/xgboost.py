@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from models.graph.errors import GraphError
 from models.graph.operators import TYPES, GraphBuilder, tensor
 from models.graph.part import FEATURES, PROBABILITY, GraphPart
-from models.graph.trees import Comparison, Tree, add_trees, both_signs, single_leaf
+from models.graph.trees import Comparison, Tree, add_trees, both_signs, negated, single_leaf
 
 
 def xgboost_part(name: str, booster: Any, features: int) -> GraphPart:
@@ -53,9 +53,9 @@ def xgboost_part(name: str, booster: Any, features: int) -> GraphPart:
     if stand_in is not None:
         infinities = builder.constant(np.concatenate([stand_in, -stand_in])[np.newaxis], "float32")
         row = builder.add("Where", builder.add("IsNaN", row), infinities, row)
-    margin = add_trees(builder, trees, Comparison.BELOW, row, features, missing=stand_in is None)
-    _add_probability(builder, builder.flat(margin, -1.0, "float32"))
-    return GraphPart(name, builder.model(name, [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1,))]))
+    against = [negated(tree) for tree in trees]
+    _add_probability(builder, add_trees(builder, against, Comparison.BELOW, row, features, missing=stand_in is None))
+    return GraphPart(name, builder.model(name, [tensor(FEATURES, (1, features))], [tensor(PROBABILITY, (1, 1))]))
 
 
 def _missing_stand_in(trees: Sequence[Tree], features: int) -> NDArray[np.float64] | None:
@@ -72,8 +72,8 @@ def _missing_stand_in(trees: Sequence[Tree], features: int) -> NDArray[np.float6
     return np.where(to_left, -np.inf, np.inf)
 
 
-def _add_probability(builder: GraphBuilder, negated: str) -> None:
-    wide = builder.add("Exp", builder.add("Cast", negated, to=TYPES["float64"]))
+def _add_probability(builder: GraphBuilder, exponent: str) -> None:
+    wide = builder.add("Exp", builder.add("Cast", exponent, to=TYPES["float64"]))
     one = builder.constant(np.ones(1), "float32")
     denominator = builder.add("Add", builder.add("Cast", wide, to=TYPES["float32"]), one)
     builder.add("Cast", builder.add("Div", one, denominator), to=TYPES["float64"], output=PROBABILITY)

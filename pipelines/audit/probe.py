@@ -176,6 +176,7 @@ def traded(
 
 def _no_signals(count: int) -> Callable[[Draft, Progress], None]:
     def build(draft: Draft, progress: Progress) -> None:
+        draft.json("conformal", None)
         for number in range(count):
             draft.array(f"rows-{number}", np.zeros(2, np.int64))
             draft.array(f"probability-{number}", np.empty(0))

@@ -13,6 +13,7 @@ from pipelines.errors import StageError
 
 if TYPE_CHECKING:
     from models.bundle.bundle import Bundle
+    from models.bundle.manifest import Manifest
     from models.bundle.store import AliasRecord, ModelStore
     from pipelines.workspace import Workspace
 
@@ -77,7 +78,7 @@ def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE)
         "members": ", ".join(member.name for member in manifest.members),
         "instruments": ", ".join(sorted(training.fingerprints)),
         "features": f"{len(manifest.features.names)} of {manifest.features.bars_name} bars",
-        "decides": f"where {manifest.features.events} is not 0" if manifest.features.events else "at every bar",
+        "decides": decides(manifest),
         "trained": f"{format_time(training.start)} to {format_time(training.trained_through)}",
         "rows": f"{training.rows:,} (effectively {training.effective_rows:,.0f})",
         "trials": str(training.trials),
@@ -90,6 +91,13 @@ def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE)
     for record in store.history(name):
         if record.digest == bundle.digest:
             typer.echo(_history_line(record))
+
+
+def decides(manifest: Manifest) -> str:
+    """Where a model makes decisions, in words."""
+    words = f"where {manifest.features.events} is not 0" if manifest.features.events else "at every bar"
+    held = manifest.conformal is not None and manifest.conformal.one_sided
+    return f"{words}, if the prediction set holds one side" if held else words
 
 
 def _latency(bundle: Bundle) -> str:

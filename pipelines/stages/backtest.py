@@ -11,8 +11,10 @@ from features.row_hash import row_hashes
 from market.bar_events import bar_events
 from market.events import Control
 from market.instruments import Instrument
+from models.bundle.combination import Conformal
 from models.bundle.manifest import Payoff
 from models.dataset import Series
+from models.ensemble.conformal import prediction_sets
 from models.ensemble.nested import compared_folds
 from models.members.protocol import Progress
 from models.splitters import Fold
@@ -24,6 +26,7 @@ from pipelines.stages.assemble import payoff
 from pipelines.stages.fit import Window
 from pipelines.stages.panel import load_panel
 from pipelines.stages.performance import as_backtest
+from pipelines.stages.score import load_conformal
 from pipelines.stages.tape import merge, places
 from trading.backtest import Outcome, run
 from trading.config import ExchangeConfig, TradingConfig
@@ -37,15 +40,27 @@ Records = NDArray[np.void]
 
 
 def series_signals(
-    series: Series, number: int, first: int, probability: NDArray[np.float64], payoff: Payoff, interval: int
+    series: Series,
+    number: int,
+    first: int,
+    probability: NDArray[np.float64],
+    payoff: Payoff,
+    interval: int,
+    conformal: Conformal | None = None,
+    ensemble: NDArray[np.float64] | None = None,
 ) -> Records:
     """The signals of one series' rows from ``first`` on, one for each finite probability at which is decided.
 
+    ``conformal``: the threshold of prediction sets, if they are said; they may say where is decided. ``ensemble``: what
+    they are of, where a second stage's ``probability`` is another.
     ``seq`` is the place of each signal's bar among those that end at the same time; `merge` reads it.
     """
     rows = slice(first, first + len(probability))
     if series.decides is not None:
         probability = np.where(series.decides[rows], probability, np.nan)
+    sets = None if conformal is None else prediction_sets(conformal, probability if ensemble is None else ensemble)
+    if conformal is not None and sets is not None:
+        probability = np.where(conformal.acted_on(sets), probability, np.nan)
     volatility = series.volatility[rows]
     expected, barrier = payoff.moves(volatility)  # type: ignore[arg-type]
     validity, per_bar = payoff.clock(number, interval)
@@ -59,6 +74,7 @@ def series_signals(
         row_hashes(series.features[rows]),
         validity,
         BUNDLE,
+        sets,
     )
     made["seq"] = places(series.bars["end"])[rows][np.isfinite(probability)]
     return made
@@ -105,8 +121,9 @@ def backtest_job(
             pays = payoff(config, panel, windows[fold])
             for number, series in enumerate(panel.series):
                 first = int(scores[fold].array(f"rows-{number}")[0])
-                said = scores[fold].array(f"probability-{number}")
-                signals.append(series_signals(series, number, first, said, pays, panel.interval))
+                said, ensemble = (scores[fold].array(f"{one}-{number}") for one in ("probability", "ensemble"))
+                conformal = load_conformal(scores[fold])
+                signals.append(series_signals(series, number, first, said, pays, panel.interval, conformal, ensemble))
         tape = merge(events, signals)
         progress("trading after and before costs", 0.3)
         net, gross = trade(instruments, tape, config.trading, config.exchange, panel.interval, config.labels.horizon)

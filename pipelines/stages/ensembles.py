@@ -91,7 +91,7 @@ def diversity(members: Sequence[str], compared: Compared) -> Diversity:
 
 def sets(coverage: float, config: RunConfig, folds: Sequence[FoldScores], compared: Compared) -> Sets:
     """The prediction sets of the run's ensemble at one coverage, on the compared folds that have them."""
-    made = nested_combinations(folds, msgspec.structs.replace(config.ensemble, coverage=coverage))
+    made = nested_combinations(folds, msgspec.structs.replace(config.ensemble, coverage=coverage, one_sided=False))
     held, has = [], []
     for number in compared_folds(len(folds)):
         conformal, probability = made[number].conformal, made[number].apply(folds[number].members)

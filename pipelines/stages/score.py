@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.combination import Conformal
 from models.bundle.runner import GraphRunner
 from models.dataset import Panel, Samples
 from models.ensemble.nested import Combination, FoldScores, combination_for
@@ -76,6 +78,7 @@ def score_job(
         panel = load_panel(panel_artefact)
         graph = graph_bytes(fits, combination)
         draft.bytes("graph.onnx", graph)
+        draft.json("conformal", combination.conformal)
         runner = GraphRunner(graph, config.ensemble.burn_in)
         columns = seen_columns(config, panel.feature_names)
         draft.array("columns", np.array(columns, np.int64))
@@ -123,6 +126,11 @@ class Scored:
         return FoldScores(
             self.members, samples.label[index], samples.weight[index], samples.t1[index], self.window.test_start
         )
+
+
+def load_conformal(score: Artefact) -> Conformal | None:
+    """The threshold of a fold's prediction sets, which say where its ensemble decides if they are asked."""
+    return msgspec.convert(score.json("conformal"), Conformal | None)
 
 
 def load_scores(panel: Panel, window: Window, score: Artefact) -> Scored:

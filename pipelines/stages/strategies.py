@@ -15,6 +15,7 @@ from market.bar_events import bar_events
 from market.events import MONEY
 from market.instruments import Instrument
 from market.time import DAY
+from models.bundle.combination import Conformal
 from models.bundle.manifest import Payoff
 from models.dataset import Panel
 from models.ensemble.nested import Combination, compared_folds
@@ -42,14 +43,23 @@ UNSIZED = "ensemble, not sized"
 HELD = "buy and hold"
 
 
-def signals_of(panel: Panel, first: Sequence[int], said: Sequence[Floats], pays: Payoff) -> list[Records]:
+def signals_of(
+    panel: Panel,
+    first: Sequence[int],
+    said: Sequence[Floats],
+    pays: Payoff,
+    conformal: Conformal | None = None,
+    ensemble: Sequence[Floats] | None = None,
+) -> list[Records]:
     """What a predictor says of contiguous rows of every series, as signals.
 
     ``first``: the first row of each series. ``said``: of each, shape (rows,), NaN where nothing is said. ``pays``: what
-    its trades pay.
+    its trades pay. ``conformal``: the threshold of prediction sets, if it says them; they are of ``ensemble``, (rows,) of
+    each, where that is not what is said.
     """
+    of = [None] * len(panel.series) if ensemble is None else ensemble
     return [
-        series_signals(series, number, first[number], said[number], pays, panel.interval)
+        series_signals(series, number, first[number], said[number], pays, panel.interval, conformal, of[number])
         for number, series in enumerate(panel.series)
     ]
 
@@ -91,8 +101,11 @@ def strategy_tapes(
         pays = payoff(config, panel, windows[fold])
         first = [int(scores[fold].array(f"rows-{number}")[0]) for number in range(len(panel.series))]
         said = [fold_said(config, scores[fold], combinations[fold], number) for number in range(len(panel.series))]
+        ensemble = [scores[fold].array(f"ensemble-{number}") for number in range(len(panel.series))]
         for name in said[0]:
-            signals.setdefault(name, []).extend(signals_of(panel, first, [one[name] for one in said], pays))
+            conformal = combinations[fold].conformal if name in (ENSEMBLE, UNSIZED) else None
+            made = signals_of(panel, first, [one[name] for one in said], pays, conformal, ensemble)
+            signals.setdefault(name, []).extend(made)
     return {name: tape_of(panel, parts, begin, end, instruments) for name, parts in signals.items()}
 
 

@@ -28,6 +28,7 @@ REFUSED = {
     "validation": OTHER_ROWS,
     "ensemble.burn_in": OTHER_ROWS,
     "ensemble.coverage": "is what prediction sets promise and changes no loss",
+    "ensemble.one_sided": "decides when a model trades and nothing about its loss",
     "exchange": "is the world a strategy is tried in; the cheapest world is always the best",
     "laboratory": "says how a run is examined and changes no trial",
     "features.volatility": "scales the labels, and losses of other questions cannot be compared",

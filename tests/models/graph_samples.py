@@ -73,11 +73,11 @@ def memory_part(name="memory", features=FEATURE_COUNT, width=3) -> GraphPart:
     half = builder.add("Mul", "h", builder.constant(np.array([0.5]), "float32"))
     builder.add("Add", half, single, output="next_h")
     double = builder.add("Cast", "next_h", to=onnx.TensorProto.DOUBLE)
-    share = builder.add("MatMul", double, builder.constant(np.array([1.0 / 16.0] + [0.0] * (width - 1))))
+    share = builder.add("MatMul", double, builder.constant(np.array([[1.0 / 16.0]] + [[0.0]] * (width - 1))))
     builder.add("Add", share, builder.constant(np.array([0.5])), output=PROBABILITY)
     state = StateSpec("h", (1, width))
     inputs = [tensor(FEATURES, (1, features)), tensor("h", state.shape, "float32")]
-    outputs = [tensor(PROBABILITY, (1,)), tensor("next_h", state.shape, "float32")]
+    outputs = [tensor(PROBABILITY, (1, 1)), tensor("next_h", state.shape, "float32")]
     return GraphPart(name, builder.model(name, inputs, outputs), (state,))
 
 

@@ -13,6 +13,7 @@ from bundle_samples import BURN_IN, NAMES, feature_set, ingredients, instrument,
 
 from models.bundle import files
 from models.bundle.bundle import ATTESTATION, MANIFEST, SUMS, Bundle, write
+from models.bundle.combination import Conformal
 from models.bundle.errors import BundleError, DamagedBundle, IncompatibleBundle
 from models.bundle.golden import record_golden, self_test
 from models.bundle.machine import Attestation, this_machine
@@ -131,6 +132,33 @@ def test_a_newer_format_is_refused_before_its_fields_are_read(copy):
     rewrite_sums(copy)
     with pytest.raises(IncompatibleBundle, match=f"format {FORMAT + 1}, this installation reads up to {FORMAT}"):
         Bundle.load(copy)
+
+
+def test_a_bundle_of_format_1_has_a_threshold_and_no_sets(copy):
+    """What was written before the graph said prediction sets goes on as it did."""
+    manifest = from_bytes((copy / MANIFEST).read_bytes())
+    old = msgspec.structs.replace(manifest, format=1, conformal=Conformal(0.8, 0.6))
+    (copy / MANIFEST).write_bytes(to_bytes(old))
+    rewrite_sums(copy)
+    assert b'"conformal":{"coverage":0.8,"least":0.6}' in to_bytes(old)  # as it was written then
+    bundle = Bundle.load(copy)
+    assert bundle.manifest.conformal == Conformal(0.8, 0.6)
+    assert bundle.sets() is None
+    assert bundle.runner().step(np.full(3, 0.1)).prediction_set is None
+
+
+def test_decisions_by_sets_that_the_graph_does_not_say_are_refused(copy):
+    manifest = from_bytes((copy / MANIFEST).read_bytes())
+    deciding = msgspec.structs.replace(manifest, conformal=Conformal(0.8, 0.6, one_sided=True))
+    (copy / MANIFEST).write_bytes(to_bytes(deciding))
+    rewrite_sums(copy)
+    with pytest.raises(DamagedBundle, match="decisions are made by prediction sets, which the graph does not say"):
+        Bundle.load(copy).runner()
+
+
+def test_a_threshold_without_sets_in_the_graph_is_not_written(tmp_path):
+    with pytest.raises(BundleError, match="belong together"):
+        write_bundle(tmp_path / "bundle", conformal=Conformal(0.8, 0.6))
 
 
 @pytest.mark.parametrize("change", [{"novelty": 1}, {"burn_in": "many"}])

@@ -20,7 +20,7 @@ from graph_samples import (
 )
 from onnx import helper, numpy_helper
 
-from models.bundle.combination import Platt, Pool
+from models.bundle.combination import Conformal, Platt, Pool
 from models.bundle.runner import session_options
 from models.certificate import Requirements, certify
 from models.evidence import ALONE, Evidence, gather, gather_at_once, hard_rows, native_probability
@@ -100,6 +100,54 @@ def test_an_exact_graph_passes(made, evidence):
     assert found.rows == sum(len(piece.rows) for piece in evidence)
     assert found.graph_bytes > 10_000
     assert found.members["lightgbm"].missing == 0
+
+
+SETS = Conformal(0.8, 0.6)
+
+
+def certified(made, evidence, in_graph=SETS, stated=SETS):
+    """A graph composed with one threshold, and certified by another."""
+    graph = compose(made.parts, STACKER, PLATT, in_graph).SerializeToString()
+    return certify(graph, evidence, STACKER, PLATT, NEEDS, stated)
+
+
+def test_prediction_sets_are_compared_on_every_row_and_at_their_threshold(made, evidence):
+    found = certified(made, evidence)
+    assert found.passed, found.reasons
+    assert found.sets.differing == 0
+    stepped = [piece.rows for piece in evidence if not piece.at_once]
+    assert found.sets.rows == sum(int((~np.isnan(rows).any(axis=1)).sum()) for rows in stepped)
+    assert found.sets.at_threshold > 80
+    assert found.summary()["sets"]["differing"] == 0
+    assert check(made, evidence).sets is None
+
+
+@pytest.mark.parametrize("step", [0.0, 1.0])
+def test_a_threshold_that_is_wrong_by_the_last_bit_is_found(made, evidence, step):
+    wrong = Conformal(SETS.coverage, float(np.nextafter(SETS.least, step)))
+    found = certified(made, evidence, in_graph=wrong)
+    assert not found.passed
+    assert 1 <= found.sets.differing <= 10
+    assert [reason for reason in found.reasons if not reason.startswith("prediction sets: ")] == []
+
+
+def test_a_threshold_that_is_far_off_is_found_on_rows(made, evidence):
+    found = certified(made, evidence, in_graph=Conformal(0.8, 0.9))
+    assert not found.passed
+    assert found.sets.differing > 100
+
+
+def test_sets_are_in_the_graph_if_and_only_if_they_are_stated(made, evidence):
+    assert certified(made, evidence, in_graph=None).reasons == ("prediction sets: the graph says none",)
+    assert certified(made, evidence, stated=None).reasons == ("prediction sets: no threshold was given",)
+
+
+def test_where_sets_decide_their_thresholds_are_decisions(made, evidence):
+    deciding = Conformal(0.8, 0.6, one_sided=True)
+    found = certified(made, evidence, deciding, deciding)
+    assert found.passed, found.reasons
+    assert [one.threshold for one in found.decisions] == [0.5, 0.6, 0.4]
+    assert [one.threshold for one in certified(made, evidence).decisions] == [0.5]
 
 
 def test_the_summary_is_plain_and_complete(made, evidence):

@@ -35,10 +35,10 @@ def trying_rows(part, x, seed, count):
 def check_exact(booster, x, seed, count):
     part = lightgbm_part("lightgbm", booster, x.shape[1])
     rows = trying_rows(part, x, seed, count)
-    probability, score = part_outputs(part, rows, "probability", output_of(part, "TreeEnsemble"))
-    assert np.array_equal(score, booster.predict(rows, raw_score=True, num_threads=1))
+    probability, exponent = part_outputs(part, rows, "probability", output_of(part, "TreeEnsemble"))
+    assert np.array_equal(-exponent, booster.predict(rows, raw_score=True, num_threads=1))
     assert np.array_equal(probability, booster.predict(rows, num_threads=1))
-    assert len(np.unique(score)) > 2
+    assert len(np.unique(exponent)) > 2
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -29,12 +29,12 @@ def check_parity(booster, x, seed, count):
     holes = rows.copy()
     holes[generator.random(rows.shape) < 0.3] = np.nan
     rows = np.concatenate([rows, holes, np.full((1, x.shape[1]), np.nan)])
-    probability, margin = part_outputs(part, rows, "probability", output_of(part, "TreeEnsemble"))
+    probability, exponent = part_outputs(part, rows, "probability", output_of(part, "TreeEnsemble"))
     native = booster.inplace_predict(rows).astype(float)
-    assert np.array_equal(margin, booster.inplace_predict(rows, predict_type="margin"))
+    assert np.array_equal(-exponent, booster.inplace_predict(rows, predict_type="margin"))
     assert np.abs(probability - native).max() <= MEMBERS.facts("xgboost").bound
     assert (probability == native).mean() > 0.999
-    assert len(np.unique(margin)) > 2
+    assert len(np.unique(exponent)) > 2
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -76,8 +76,8 @@ def test_every_base_score_is_the_logit_that_the_library_takes():
     for score in np.random.default_rng(0).uniform(0.01, 0.99, 100):
         booster = xgboost_booster(x, y, rounds=1, max_depth=1, eta=1e-6, base_score=score)
         part = xgboost_part("xgboost", booster, FEATURE_COUNT)
-        margin = part_outputs(part, x[:3], output_of(part, "TreeEnsemble"))[0]
-        assert np.array_equal(margin, booster.inplace_predict(x[:3], predict_type="margin"))
+        exponent = part_outputs(part, x[:3], output_of(part, "TreeEnsemble"))[0]
+        assert np.array_equal(-exponent, booster.inplace_predict(x[:3], predict_type="margin"))
 
 
 @pytest.mark.long

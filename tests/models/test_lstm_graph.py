@@ -89,11 +89,11 @@ def test_the_graph_is_the_textbook_s_lstm(features, hidden, layers):
     for row in 100 * np.random.default_rng(4).standard_normal((300, features)):
         said, *after = session.run(names, {"features": row[np.newaxis], **state})
         state = dict(zip(state, after, strict=True))
-        worst = max(worst, abs(float(said[0]) - step(network, row, h, c)))
+        worst = max(worst, abs(said.item() - step(network, row, h, c)))
     assert said.dtype == np.float64
-    assert said.shape == (1,)
+    assert said.shape == (1, 1)
     assert worst < 5e-6
-    carried = [state[f"cell_{layer}"].reshape(-1) for layer in range(layers)]
+    carried = [state[f"c_{layer}"].reshape(-1) for layer in range(layers)]
     np.testing.assert_allclose(carried, c, atol=2e-5)
 
 

@@ -68,6 +68,7 @@ def test_a_space_may_be_written_as_dotted_keys_or_as_tables(tmp_path):
         ("data.holdout", {"values": ["20d", "30d"]}, "losses over other decisions cannot be compared"),
         ("exchange.half_spread", {"low": 0.0, "high": 0.1}, "the cheapest world is always the best"),
         ("ensemble.coverage", {"low": 0.6, "high": 0.9}, "changes no loss"),
+        ("ensemble.one_sided", {"values": [False, True]}, "nothing about its loss"),
         ("trading.decision.margin", {"low": -0.1, "high": 0.1}, "where turnover is an objective"),
     ],
 )  # fmt: skip

@@ -55,7 +55,7 @@ def instrument(symbol):
     )  # fmt: skip
 
 
-def write_bundle(folder, features=FEATURES, centre=50.0, walk=walk, bars="", lengths=(), events=""):
+def write_bundle(folder, features=FEATURES, centre=50.0, walk=walk, bars="", lengths=(), events="", conformal=None):
     """A bundle of three features whose first one decides; the first 200 bars are what it knows.
 
     ``bars`` and ``lengths``: of bars that follow no clock, which ``walk`` makes.
@@ -64,7 +64,8 @@ def write_bundle(folder, features=FEATURES, centre=50.0, walk=walk, bars="", len
     together = panel_engine(features, SYMBOLS)
     kept = None if together is None else record_panel(together, seen)
     seen = seen if together is None else filled_anew(together, seen)
-    model = compose([linear_part("linear", [centre, 0.0, 0.0], [10.0, 1.0, 1.0], 8.0, [0.3, 0.1, 0.0], 0.2)])
+    part = linear_part("linear", [centre, 0.0, 0.0], [10.0, 1.0, 1.0], 8.0, [0.3, 0.1, 0.0], 0.2)
+    model = compose([part], conformal=conformal)
     graph, states = model.SerializeToString(), {}
     for symbol, one in zip(SYMBOLS, seen, strict=True):
         engine, runner = FeatureEngine(features), GraphRunner(graph, 4)
@@ -79,6 +80,7 @@ def write_bundle(folder, features=FEATURES, centre=50.0, walk=walk, bars="", len
         payoff=Payoff(1.5, 24, 1.0, lengths),
         members=(MemberInfo("linear"),),
         burn_in=4,
+        conformal=conformal,
         training=Training({}, 0, int(walk(0)["end"][TRAINED - 1]), 1_000, 80.0, "c" * 64, 7, 12),
         certificate={"passed": True, "rows": 10_000, "reasons": []},
     )
