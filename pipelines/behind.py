@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.bundle import Bundle
+from models.bundle.runner import Stages
 from models.dataset import Panel, Series, build_panel, decisions
 from models.labels import LabelConfig
 from pipelines.workspace import Workspace
@@ -24,10 +25,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """Every instrument's bars behind the bundle's snapshot with their features, and the ensemble's probability (n,)."""
+    """Every instrument's bars behind the bundle's snapshot with their features, and what the graph says of them."""
 
     series: tuple[Series, ...]
-    probability: tuple[Floats, ...]
+    stages: tuple[Stages, ...]
+
+    @property
+    def probability(self) -> tuple[Floats, ...]:
+        """The graph's probability of each instrument's bars, shape (n,)."""
+        return tuple(one.probability for one in self.stages)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +41,7 @@ class Behind:
     """Decisions behind a bundle's data that it scored and whose labels are known; arrays of shape (n,), by time.
 
     ``symbol``: the instrument's. ``t0``: when it was decided; ``label``: what happened; ``weight``: average uniqueness.
+    ``probability``: the graph's; ``ensemble`` and ``right``: the ensemble's and the second stage's, NaN without one.
     ``horizon``: how long a label lasts at most, ns.
     """
 
@@ -44,6 +51,8 @@ class Behind:
     probability: Floats
     weight: Floats
     horizon: int
+    ensemble: Floats
+    right: Floats
 
     def __len__(self) -> int:
         return len(self.t0)
@@ -57,6 +66,8 @@ class Behind:
             self.probability[chosen],
             self.weight[chosen],
             self.horizon,
+            self.ensemble[chosen],
+            self.right[chosen],
         )
 
 
@@ -79,7 +90,7 @@ def scored_stream(bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Sc
         engine.restore(bundle.engine_state(symbol))
         runner.set_state(bundle.graph_state(symbol))
         rows = engine.replay(stream[symbol])
-        said.append(runner.run_rows(rows)[1])
+        said.append(runner.run_stages(rows))
         decides = decisions(rows, features.names, features.events)
         series.append(Series(symbol, stream[symbol], rows, np.ascontiguousarray(rows[:, volatility]), decides))
     return Scored(tuple(series), tuple(said))
@@ -101,6 +112,8 @@ def labelled(bundle: Bundle, scored: Scored) -> Behind:
         probability=said_at(panel, scored.probability),
         weight=samples.weight,
         horizon=label.horizon * panel.bar_length,
+        ensemble=said_at(panel, [one.ensemble for one in scored.stages]),
+        right=said_at(panel, [one.right for one in scored.stages]),
     )
     return found.rows(np.isfinite(found.probability) & (found.t0 > manifest.training.trained_through))
 

@@ -25,6 +25,7 @@ from pipelines.feature_study import FeatureStudy
 from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
 from pipelines.ledger.summary import TrialSummary
+from pipelines.meta import MetaStudy
 
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
@@ -363,6 +364,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     importance_study: ImportanceStudy | None = None
     feature_study: FeatureStudy | None = None
     ensemble_study: EnsembleStudy | None = None
+    meta_study: MetaStudy | None = None
     weights: dict[str, float] = {}
     backtest: Backtest | None = None
     paper: PaperRun | None = None

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -82,9 +82,11 @@ def suggestion(message: str, kind: type) -> str:
     for step in (found[2] or "").split("."):
         if step:
             fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
-            kind = fields.get(step, kind)
-            if not issubclass(kind, msgspec.Struct):
+            of = fields.get(step, kind)
+            structs = [one for one in (of, *get_args(of)) if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+            if not structs:
                 return ""
+            kind = structs[0]
     known = [field.encode_name for field in msgspec.structs.fields(kind)]
     close = difflib.get_close_matches(found[1], known, n=1)
     return f"; did you mean `{close[0]}`?" if close else f"; known keys are {', '.join(known)}"

@@ -13,6 +13,8 @@ from models.ensemble.logits import logistic, need_both_classes, penalised_logist
 from models.meta.config import MetaConfig
 
 Floats = NDArray[np.float64]
+LEAST_SPREAD = 0.1
+"""Log odds that vary by less count as if they varied so much: what hardly varied leaves a steep weight to noise."""
 
 
 @one_blas_thread()
@@ -54,7 +56,8 @@ def fit_meta(
     centre = np.append(0.0, mean[1:])
     table = np.column_stack([inputs - centre, np.ones(len(inputs))])
     prior = np.append(np.eye(inputs.shape[1])[0], 0.0)
-    precision = np.append(np.maximum(config.ridge * spread, 1e-6), 1e-6)
+    own = np.where(np.arange(len(spread)) < len(spread) - len(columns), LEAST_SPREAD**2, 0.0)
+    precision = np.append(np.maximum(config.ridge * np.maximum(spread, own), 1e-6), 1e-6)
     beta = penalised_logistic(table, right.astype(np.float64), weight, prior, precision)
     weights, intercept = beta[:-1], float(beta[-1] - beta[:-1] @ centre)
     base = float(np.average(right, weights=weight))

@@ -82,6 +82,24 @@ def retrieval(
     return {name: Interval(float(values[name]), *percentiles(draws[name], level)) for name in values}
 
 
+def precision_difference(
+    one: NDArray[np.bool_],
+    other: NDArray[np.bool_],
+    right: NDArray[np.bool_],
+    weight: Floats,
+    blocks: TimeBlocks,
+    level: float = 0.95,
+) -> Interval:
+    """The precision of one choice of rows less another's, on the same draws; parameters as in `retrieval`."""
+    cells = blocks.counts.shape[1]
+    parts = [part for chosen in (one, other) for part in (weight * (chosen & right), weight * chosen)]
+    sums = blocks.counts @ np.column_stack([np.bincount(blocks.cell, part, cells) for part in parts])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = sums[:, 0] / sums[:, 1] - sums[:, 2] / sums[:, 3]
+        value = parts[0].sum() / parts[1].sum() - parts[2].sum() / parts[3].sum()
+    return Interval(float(value), *percentiles(drawn, level))
+
+
 def _shares(both: Floats, chosen: Floats, right: Floats, every: Floats) -> dict[str, Floats]:
     with np.errstate(invalid="ignore", divide="ignore"):
         return {

@@ -13,6 +13,7 @@ from pipelines.figures.importance import importance
 from pipelines.figures.importance_study import importance_pictures
 from pipelines.figures.laboratory import laboratory_pictures
 from pipelines.figures.learning import learning
+from pipelines.figures.meta import coverage_figure
 from pipelines.figures.picture import Picture
 from pipelines.figures.reliability import reliability
 from pipelines.results import RunResult
@@ -74,6 +75,12 @@ def gallery(result: RunResult) -> dict[str, Picture]:
             "different sides."
         )
         add("diversity", text, diversity_figure(result.ensemble_study.diversity))
+    if result.meta_study is not None:
+        text = (
+            "How good the surest decisions are, by how many are acted on, with 95 % intervals: chosen by the "
+            "ensemble’s own confidence, and by the second stage. One that knows when the ensemble is right lies above."
+        )
+        add("meta", text, coverage_figure(result.meta_study))
     if result.learning_curves:
         text = learning_caption(result)
         add("learning", text, learning(result.learning_curves))

@@ -15,6 +15,7 @@ from models.bundle.store import ModelStore
 from pipelines.config import RunConfig
 from pipelines.flows.retries import RETRIES
 from pipelines.gates import verdicts
+from pipelines.holdout import with_holdout
 from pipelines.live import write_live
 from pipelines.paper import paper_run, serve_config
 from pipelines.report.write import write_card, write_report
@@ -57,6 +58,9 @@ def trade_on_paper(result: RunResult, config: RunConfig, workspace: Workspace) -
     path = write_live(live, folder)
     bundle = ModelStore(workspace.store).resolve(result.name, version)
     traded = msgspec.structs.replace(result, paper=paper_run(bundle, live, path, workspace))
+    if traded.meta_study is not None:
+        study = with_holdout(traded.meta_study, bundle, live, config, workspace)
+        traded = msgspec.structs.replace(traded, meta_study=study)
     traded.save(folder)
     return traded, path
 

@@ -51,9 +51,10 @@ from pipelines.stages.environment import code_digest
 from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_results, out_of_fold
 from pipelines.stages.evidence import check_enough_rows
 from pipelines.stages.feature_study import feature_study_job, load_feature_study
+from pipelines.stages.meta import load_meta, meta_job
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.refit import refit_job
-from pipelines.stages.score import next_combination
+from pipelines.stages.score import next_combination, seen_columns
 from pipelines.stages.scorecard import load_scorecard, scorecard_job
 from pipelines.stages.summary import compose_result, new_run_id
 from pipelines.stages.windows import check_length, final_window, fold_windows, folds
@@ -69,6 +70,7 @@ RESEARCH = {
     "refit": 20,
     "evaluate": 15,
     "ensembles": 10,
+    "meta": 3,
     "bundle": 10,
     "backtest": 10,
     "audit": 20,
@@ -171,6 +173,7 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
     panel_artefact = jobs.run(panel_job(config, facts, run.lake), stages["panel"])
     panel = load_panel(panel_artefact)
     check_enough_rows(panel, tuple(config.members))
+    seen_columns(config, panel.feature_names)
     found = folds(config, panel)
     decisions = f"{len(panel.samples):,} labelled decisions, {len(panel.feature_names)} features"
     laps.over("features and labels", stages["panel"], decisions)
@@ -193,6 +196,13 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
     job = ensembles_job(config, panel_artefact, windows, made, folded, compared)
     ensembles = load_ensembles(jobs.run(job, stages["ensembles"]))
     laps.over("other ensembles", stages["ensembles"])
+    second = None
+    if config.meta is None:
+        stages["meta"].skip("off")
+    else:
+        job = meta_job(config, panel_artefact, panel, windows, made, combinations, compared)
+        second = load_meta(jobs.run(job, stages["meta"]))
+        laps.over("second stage", stages["meta"])
 
     final = next_combination(config, panel.samples, scored, combinations, facts.cut + 1)
     statistics = {one.name: {key: value.value for key, value in one.scores.items()} for one in judged}
@@ -259,6 +269,7 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
         importance_study=study,
         feature_study=features,
         ensemble_study=ensembles,
+        meta_study=second,
         audit=audit,
         run_id=trial.run,
         created=trial.created,

@@ -34,7 +34,7 @@ def ensembles_view(result: RunResult) -> Row | None:
         "pools": [_row(one) for one in study.of("pool")],
         "calibrations": [_row(one) for one in study.of("calibration")],
         "sets": [_sets_row(one) for one in study.sets],
-        "claimed": claims_view(study.claims),
+        "claimed": claims_view(study.claims, result.meta_study),
         "refused": [(NAMES[name], why) for name, why in study.refused.items()],
     }
 

@@ -17,6 +17,7 @@ from pipelines.report.ensembles import ensembles_view
 from pipelines.report.features import features_view, off_rows
 from pipelines.report.importance import importance_view
 from pipelines.report.laboratory import laboratory_view
+from pipelines.report.meta import meta_view
 from pipelines.results import (
     METRICS,
     Backtest,
@@ -362,6 +363,7 @@ def view(result: RunResult) -> Row:
         "off": off_rows(result.features.disabled),
         "importance_rows": importance_view(result),
         "ensembles": ensembles_view(result),
+        "meta": meta_view(result),
         "audit": audit_view(result),
         "paper_facts": trading_facts(result.paper.backtest) if result.paper else "",
         "references": reference_rows(result.backtest) if result.backtest else [],

@@ -32,6 +32,7 @@ FILES_OF_PIPELINES = (
     "ledger/summary",
     "ledger/trial",
     "members",
+    "meta",
     "predictions",
     "results",
     "toml",

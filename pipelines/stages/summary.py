@@ -28,6 +28,7 @@ from pipelines.feature_study import FeatureStudy
 from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
 from pipelines.ledger.summary import TrialSummary
+from pipelines.meta import MetaStudy
 from pipelines.stages.artefacts import ROOT, Artefact
 from pipelines.stages.data import DataFacts, SeriesFacts, read_series
 from pipelines.stages.environment import code_digest
@@ -135,6 +136,7 @@ def compose_result(
     importance_study: ImportanceStudy | None,
     feature_study: FeatureStudy | None,
     ensemble_study: EnsembleStudy | None,
+    meta_study: MetaStudy | None,
     audit: Audit | None,
     run_id: str,
     created: int,
@@ -176,6 +178,7 @@ def compose_result(
         importance_study=importance_study,
         feature_study=feature_study,
         ensemble_study=ensemble_study,
+        meta_study=meta_study,
         weights=dict(zip(config.members, weights, strict=False)),
         backtest=backtest,
         certificate=found.manifest.certificate,

@@ -38,6 +38,7 @@ from pipelines.tracking.ensembles import ensemble_tables
 from pipelines.tracking.features import feature_metrics, feature_tables
 from pipelines.tracking.importance import importance_tables
 from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables, laboratory_tags, trial_metrics
+from pipelines.tracking.meta import meta_metrics, meta_tables
 from pipelines.tracking.registry import Registry
 from pipelines.workspace import Workspace
 
@@ -178,7 +179,7 @@ class TrackedRun:
         for fold in result.folds:
             self.fold(fold, result.config)
         found = run_metrics(result) | trial_metrics(result) | laboratory_metrics(result)
-        self.metrics(found | feature_metrics(result) | audit_metrics(result))
+        self.metrics(found | feature_metrics(result) | audit_metrics(result) | meta_metrics(result))
         for curve in result.learning_curves:
             self.curve(curve_name(curve), curve.values.tolist(), curve.first)
         for picture in gallery(result).values():
@@ -189,6 +190,7 @@ class TrackedRun:
         tables = {
             **laboratory_tables(result),
             **ensemble_tables(result),
+            **meta_tables(result),
             **feature_tables(result),
             **importance_tables(result),
             **audit_tables(result),

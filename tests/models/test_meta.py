@@ -104,7 +104,8 @@ def test_each_fold_is_the_twin_that_was_fitted_by_hand_on_what_was_known():
 
         def loss(beta, x=x, y=y, w=w, variance=variance, prior=prior):
             z = x @ beta[:-1] + beta[-1]
-            return w @ (np.logaddexp(0, z) - y * z) + 15.0 * variance @ (beta[:-1] - prior) ** 2
+            least = np.maximum(variance, [0.01] * 5 + [0.0])
+            return w @ (np.logaddexp(0, z) - y * z) + 15.0 * least @ (beta[:-1] - prior) ** 2
 
         best = minimize(loss, np.append(prior, 0.0), method="BFGS", options={"gtol": 1e-7})
         varies = variance > 0  # a constant input is one with the intercept
@@ -163,6 +164,16 @@ def test_without_evidence_it_is_the_prior():
     moved = np.log(said / (1 - said)) - np.log(primary / (1 - primary))
     inside = folds[6].inputs(CLIP)[:, 0] <= meta.high[0]
     assert np.ptp(moved[inside]) < 1e-2  # but for the intercept, which is free
+
+
+def test_what_hardly_varied_has_no_steep_weight():
+    """Log odds within a hundredth of each other, of which the highest were right by chance."""
+    random = np.random.default_rng(6)
+    inputs = np.column_stack([0.02 + 0.003 * random.random((400, 3)), 0.003 * random.random(400), np.zeros(400)])
+    right = random.random(400) < np.where(inputs[:, 0] > 0.0215, 0.6, 0.4)
+    meta = fit_meta(inputs, right, np.ones(400), MetaConfig(), input_names(("one", "two"), ()), (), CLIP)
+    assert meta.weights[0] == pytest.approx(1.0, abs=0.1)
+    assert np.abs(meta.weights[1:]).max() < 0.1
 
 
 def test_what_was_never_seen_is_cut_to_what_was():

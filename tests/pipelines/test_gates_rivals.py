@@ -27,6 +27,8 @@ def decisions(signal, label, heed, count):
         logistic(heed * signal),
         np.full(count, 1.0 / 6.0),
         HORIZON,
+        logistic(heed * signal),
+        np.full(count, np.nan),
     )
 
 

@@ -1,0 +1,99 @@
+"""What the report says of the second stage, as plain rows of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.meta import Choice, MetaScores, MetaStudy
+from pipelines.results import RunResult
+from pipelines.verdict import interval, number, percent, percent_between
+
+Row = dict[str, Any]
+SHOWN = (1.0, 0.5, 0.25, 0.1, 0.05)
+
+
+def meta_view(result: RunResult) -> Row | None:
+    """The sentences and the tables' rows; None if the run has no second stage."""
+    study = result.meta_study
+    if study is None:
+        return None
+    parts = [("out of fold", study.out_of_fold), ("on the untouched stretch", study.holdout)]
+    return {
+        "sentence": sentence(study),
+        "sizing": sizing(study),
+        "first": study.first,
+        "weights": [(one, number(it, 3, signed=True)) for one, it in zip(study.inputs, study.weights, strict=True)],
+        "parts": [_part(title, found) for title, found in parts if found is not None],
+        "note": study.holdout_note,
+    }
+
+
+def sentence(study: MetaStudy) -> str:
+    """Whether the second stage knows when the ensemble is right, beyond chance, and beyond what the ensemble says."""
+    found = study.out_of_fold
+    against_base = interval(found.gain, 5, signed=True)
+    against_ensemble = interval(found.over_ensemble, 5, signed=True)
+    measured = (
+        f"On {found.rows:,} decisions out of fold its log loss was lower than the base rate’s by {against_base} nats, "
+        f"and than the ensemble’s own confidence by {against_ensemble}"
+    )
+    if found.gain.above_zero and found.over_ensemble.above_zero:
+        return f"{measured}: it knows of when the side is right what the ensemble does not say.{_later(study)}"
+    if found.gain.below_zero or found.over_ensemble.below_zero:
+        return f"{measured}: it does harm, and is to be left out."
+    if found.gain.above_zero:
+        return f"{measured}: it adds nothing that is supported to what the ensemble says itself."
+    return f"{measured}: it does not help. It cannot be told from always saying how often the side was right before."
+
+
+def _later(study: MetaStudy) -> str:
+    """What the untouched stretch adds to a finding."""
+    if study.holdout is None:
+        return ""
+    held = f"was {interval(study.holdout.gain, 5, signed=True)} over the base rate"
+    if study.holdout.gain.above_zero:
+        return f" On the untouched stretch it {held} too."
+    return f" On the untouched stretch it {held}, which does not confirm it."
+
+
+def sizing(study: MetaStudy) -> str:
+    """Whether it sized the bets, and how often it made none."""
+    share = percent_between(study.out_of_fold.share)
+    if study.sizing:
+        return (
+            f"It sized the bets: none where the side is rather wrong, which left {share} of the decisions. In fold "
+            f"{study.first - 1}, before there is a second stage, nothing was staked."
+        )
+    return f"It sized no bet (meta.sizing). It would have acted on {share} of the decisions."
+
+
+def _part(title: str, found: MetaScores) -> Row:
+    points = [one for share in SHOWN if (one := found.at(share)) is not None]
+    acted = None if found.acted is None else _choice("acted on: more probable than not", found.acted)
+    return {
+        "title": title,
+        "rows": f"{found.rows:,}",
+        "effective": number(found.effective, 0),
+        "right": percent_between(found.right),
+        "gain": interval(found.gain, 5, signed=True),
+        "over": interval(found.over_ensemble, 5, signed=True),
+        "acted": acted,
+        "shares": [
+            {
+                "coverage": percent(one.coverage, 0),
+                "difference": percent_between(one.difference, signed=True),
+                "choices": [_choice("the ensemble", one.ensemble), _choice("the second stage", one.meta)],
+            }
+            for one in points
+        ],
+    }
+
+
+def _choice(name: str, one: Choice) -> Row:
+    return {
+        "name": name,
+        "precision": percent_between(one.precision),
+        "recall": percent_between(one.recall),
+        "f1": interval(one.f1, 3),
+        "false_positives": percent_between(one.false_positives),
+    }
