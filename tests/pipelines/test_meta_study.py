@@ -80,13 +80,8 @@ def found_of(effect, seed=0):
 
 def result_of(effect):
     found = found_of(effect)
-    few = {
-        "learning_curves": (),
-        "importances": (),
-        "importance_study": None,
-        "feature_study": None,
-        "laboratory": None,
-    }
+    few = dict.fromkeys(("learning_curves", "importances", "reliability"), ())
+    few |= dict.fromkeys(("importance_study", "feature_study", "laboratory", "backtest", "paper"))
     study = msgspec.structs.replace(found, holdout=found.out_of_fold)
     return msgspec.structs.replace(make_result(), meta_study=study, **few)
 
