@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
@@ -12,6 +13,7 @@ from sklearn.metrics import log_loss, precision_score
 
 from market.events import Kind
 from market.lake import Lake
+from models.bundle.bundle import Bundle
 from models.bundle.combination import Meta
 from models.ensemble.logits import logistic
 from models.ensemble.nested import Combination, compared_folds
@@ -39,6 +41,7 @@ from pipelines.stages.strategies import UNSIZED, strategy_tapes
 from pipelines.stages.windows import fold_windows, folds
 from pipelines.tracking.meta import meta_metrics, meta_tables
 from pipelines.workspace import Workspace
+from tests.pipelines.conftest import bot4
 from tests.pipelines.factory import make_result
 
 HOUR = 3_600_000_000_000
@@ -359,3 +362,24 @@ def test_a_feature_that_the_bars_do_not_give_is_named(sized):
 def test_without_the_table_there_is_none(plain):
     assert plain.config.meta is None
     assert all(one.meta is None for one in plain.combinations)
+
+
+@pytest.mark.long
+def test_a_whole_run_serves_what_research_sized(tmp_path):
+    """Trained, certified, registered, traded live on paper: equal in every byte, and measured on what is untouched."""
+    (tmp_path / "second.toml").write_text(f"{CONFIG}{META}[laboratory]\nimportance = false\ngroups = 0\n")
+    done = bot4("train", tmp_path / "second.toml", "--workspace", tmp_path / "workspace", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "workspace" / "runs").iterdir()
+    result = RunResult.load(run)
+    assert result.paper.identical
+    assert {one.what: one.rows > 0 for one in result.paper.parity} == dict.fromkeys(
+        ("feature rows", "probabilities", "orders", "journal records"), True
+    )
+    assert result.certificate["passed"]
+    assert result.certificate["second_stage"]["rows"]["real"] > 10_000
+    assert result.meta_study.sizing
+    assert result.meta_study.holdout.rows > 1_000
+    bundle = Bundle.load(Path(result.bundle.folder))
+    assert bundle.manifest.meta.columns == (bundle.manifest.features.names.index("ewma_volatility_96"),)
+    assert sentence(result.meta_study) in (run / "report.html").read_text(encoding="utf-8")
