@@ -17,11 +17,13 @@ def meta_view(result: RunResult) -> Row | None:
     study = result.meta_study
     if study is None:
         return None
-    parts = [("out of fold", study.out_of_fold), ("on the untouched stretch", study.holdout)]
+    parts = [
+        (f"out of fold, from fold {study.first} on", study.out_of_fold),
+        ("on the untouched stretch", study.holdout),
+    ]
     return {
         "sentence": sentence(study),
         "sizing": sizing(study),
-        "first": study.first,
         "weights": [(one, number(it, 3, signed=True)) for one, it in zip(study.inputs, study.weights, strict=True)],
         "parts": [_part(title, found) for title, found in parts if found is not None],
         "note": study.holdout_note,
@@ -50,10 +52,10 @@ def _later(study: MetaStudy) -> str:
     """What the untouched stretch adds to a finding."""
     if study.holdout is None:
         return ""
-    held = f"was {interval(study.holdout.gain, 5, signed=True)} over the base rate"
+    held = f"the gain over the base rate was {interval(study.holdout.gain, 5, signed=True)}"
     if study.holdout.gain.above_zero:
-        return f" On the untouched stretch it {held} too."
-    return f" On the untouched stretch it {held}, which does not confirm it."
+        return f" On the untouched stretch, too, {held}."
+    return f" On the untouched stretch {held}, which does not confirm it."
 
 
 def sizing(study: MetaStudy) -> str:
@@ -69,7 +71,7 @@ def sizing(study: MetaStudy) -> str:
 
 def _part(title: str, found: MetaScores) -> Row:
     points = [one for share in SHOWN if (one := found.at(share)) is not None]
-    acted = None if found.acted is None else _choice("acted on: more probable than not", found.acted)
+    acted = None if found.acted is None else _choice("all it acts on", found.acted)
     return {
         "title": title,
         "rows": f"{found.rows:,}",

@@ -131,11 +131,11 @@ def test_what_it_knows_is_found_and_said():
     assert found.out_of_fold.over_ensemble.above_zero
     assert found.out_of_fold.at(0.5).difference.above_zero
     assert "what the ensemble does not say" in sentence(found)
-    assert "Untouched" not in sentence(found)
+    assert "untouched" not in sentence(found)
     worse = msgspec.structs.replace(found.out_of_fold, gain=msgspec.structs.replace(found.out_of_fold.gain, low=-0.1))
     denied = msgspec.structs.replace(found, holdout=worse)
     assert sentence(denied).endswith("which does not confirm it.")
-    assert sentence(msgspec.structs.replace(found, holdout=found.out_of_fold)).endswith("over the base rate too.")
+    assert "On the untouched stretch, too" in sentence(msgspec.structs.replace(found, holdout=found.out_of_fold))
 
 
 def test_of_noise_nothing_is_claimed():
@@ -157,7 +157,7 @@ def test_report_figure_and_tracking_show_it(tmp_path):
     result.save(tmp_path)
     result = RunResult.load(tmp_path)
     shown, scores = meta_view(result), result.meta_study.out_of_fold
-    assert [part["title"] for part in shown["parts"]] == ["out of fold", "on the untouched stretch"]
+    assert [part["title"] for part in shown["parts"]] == ["out of fold, from fold 4 on", "on the untouched stretch"]
     assert [row["coverage"] for row in shown["parts"][0]["shares"]] == ["100 %", "50 %", "25 %", "10 %", "5 %"]
     text = write_report(result, tmp_path / "report.html").read_text(encoding="utf-8")
     assert sentence(result.meta_study) in text
