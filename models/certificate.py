@@ -25,7 +25,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.bundle.combination import Calibration, Conformal, Meta, Pool
-from models.bundle.runner import GraphRunner, Stages, session_options
+from models.bundle.runner import PROBABILITY, GraphRunner, Stages, session_options
 from models.ensemble.calibration import calibrate
 from models.ensemble.conformal import prediction_sets
 from models.ensemble.logits import logistic, logit
@@ -105,8 +105,8 @@ class Certificate(msgspec.Struct, frozen=True):
     """The verdict, its reasons (none when passed), and everything that was measured.
 
     ``notes``: what passed with less than is wanted, in words. ``rows``: all that were compared, whatever their kind.
-    ``graph_bytes``: the graph's size. ``sets``: of prediction sets, None without. ``second_stage``: of what it says, and
-    of the probability that the bet follows.
+    ``graph_bytes``: the graph's size. ``sets``: of prediction sets, None without. ``second_stage``: of what it says,
+    and of the probability that the bet follows.
     """
 
     passed: bool
@@ -303,8 +303,8 @@ def _compare_sets(
         sets_alone(onnx.load_model_from_string(model)).SerializeToString(), session_options()
     )
     near = _near(conformal.least)
-    said = np.stack([session.run(None, {PROBABILITY: one})[0] for one in near.reshape(-1, 1)])
-    differing += int((said != prediction_sets(conformal, near)).any(axis=1).sum())
+    sets = np.stack([session.run(None, {PROBABILITY: one})[0] for one in near.reshape(-1, 1)])
+    differing += int((sets != prediction_sets(conformal, near)).any(axis=1).sum())
     return SetFinding(rows, len(near), differing)
 
 

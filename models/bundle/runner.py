@@ -195,8 +195,9 @@ class GraphRunner:
     def run_stages(self, rows: NDArray[np.float64]) -> Stages:
         """`step` over rows (n, f), from the present state on, with everything that the graph says."""
         count = len(rows)
-        said = np.full((3, count), np.nan)
-        found = Stages(np.full((count, len(self.members)), np.nan), *said, np.zeros((count, 2), np.bool_))
+        ensembles, right, probability = np.full((3, count), np.nan)
+        members, sets = np.full((count, len(self.members)), np.nan), np.zeros((count, 2), np.bool_)
+        found = Stages(members, ensembles, right, probability, sets)
         ensemble = self._stages[ENSEMBLE][1] if ENSEMBLE in self._stages else self._probability_view
         for number, row in enumerate(rows):
             if self._advance(row):

@@ -54,8 +54,8 @@ def signals_of(
     """What a predictor says of contiguous rows of every series, as signals.
 
     ``first``: the first row of each series. ``said``: of each, shape (rows,), NaN where nothing is said. ``pays``: what
-    its trades pay. ``conformal``: the threshold of prediction sets, if it says them; they are of ``ensemble``, (rows,) of
-    each, where that is not what is said.
+    its trades pay. ``conformal``: the threshold of prediction sets, if it says them; they are of ``ensemble``, of each
+    (rows,), where that is not what is said.
     """
     of = [None] * len(panel.series) if ensemble is None else ensemble
     return [
