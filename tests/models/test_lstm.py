@@ -71,11 +71,11 @@ def test_the_graph_steps_as_torch_does():
         seconds.append(time.perf_counter() - start)
         with torch.inference_mode():
             logits, carried = network(network.scaled(torch.from_numpy(row)).unsqueeze(0), carried)
-        ours.append(float(said[0]))
+        ours.append(said.item())
         theirs.append(float(torch.sigmoid(logits.double())))
     assert np.abs(np.array(ours) - np.array(theirs)).max() < 1e-6
     assert np.std(ours) > 0.05
-    cells = np.concatenate([state[f"cell_{layer}"] for layer in range(network.layers)])
+    cells = np.concatenate([state[f"c_{layer}"] for layer in range(network.layers)])
     np.testing.assert_allclose(cells, carried[1].numpy(), atol=1e-5)
     assert np.median(seconds) < 2e-3
 

@@ -85,7 +85,7 @@ def test_the_graph_steps_as_torch_does(layers, kernel):
     state, said = np.zeros(spec.shape, spec.dtype), []
     for row in rows:
         probability, state = session.run(["probability", "next_past"], {"features": row[None], "past": state})
-        said.append(float(probability[0]))
+        said.append(probability.item())
     native = 1.0 / (1.0 + np.exp(-streamed(network, rows, []).astype(np.float64)))
     assert np.abs(np.array(said) - native).max() < 2e-6
     assert {node.domain for node in part.model.graph.node} == {""}
