@@ -33,6 +33,7 @@ from pipelines.tracking.content import (
     run_metrics,
     tags,
 )
+from pipelines.tracking.database import make_database
 from pipelines.tracking.datasets import dataset
 from pipelines.tracking.ensembles import ensemble_tables
 from pipelines.tracking.features import feature_metrics, feature_tables
@@ -70,6 +71,7 @@ def mlflow_client(uri: str) -> Any:
 
     # Creating its tables is no news to anybody.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    make_database(uri)
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

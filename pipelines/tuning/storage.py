@@ -157,10 +157,10 @@ def recover(study: Any, ledger: Ledger) -> int:
     found, now = 0, time.time()
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.FAIL)):
         if trial.state == TrialState.RUNNING and gone(trial, now):
-            # Queued before it is ended: a kill between the two leaves a trial that is ended the next time.
+            # Queued, then ended, last in the study: a kill in between leaves a trial that is ended the next time.
             try_again(study, trial)
-            study.tell(trial.number, state=TrialState.FAIL)
             _end_in_ledger(ledger, trial)
+            study.tell(trial.number, state=TrialState.FAIL)
             found += 1
         elif trial.state == TrialState.FAIL and trial.user_attrs.get(INTERRUPTED):
             found += trial.number not in retried(study.get_trials(deepcopy=False))

@@ -128,6 +128,25 @@ def test_what_was_killed_has_failed_in_the_ledger_unless_it_had_ended_there(stor
     assert "killed" in outcomes["open"].note
 
 
+def test_a_kill_while_it_is_recovered_leaves_no_trial_open_in_the_ledger(storage, tmp_path, monkeypatch):
+    study, ledger = study_in(storage), local_ledger(tmp_path)
+    trial = abandon(study)
+    ledger.begin(make_trial("open"))
+    trial.set_user_attr("bot4.trial", "open")
+
+    def killed(*arguments, **options):
+        raise KeyboardInterrupt
+
+    for step in ("enqueue_trial", "tell"):
+        with monkeypatch.context() as patch:
+            patch.setattr(study, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                recover(study, ledger)
+    assert recover(study, ledger) == 1
+    assert [one.status for one in ledger.entries()] == ["failed"]
+    assert [one.state.name for one in study.get_trials()] == ["FAIL", "WAITING"]
+
+
 def finish(path, workspace, *options):
     process = tuning_process(path, workspace, *options)
     said, told = process.communicate()
