@@ -10,12 +10,12 @@ import msgspec
 class MetaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A logistic regression that says how probably the ensemble's side is right.
 
-    ``ridge``: what the prior, that the side is as probable as the ensemble says, is worth, in effective rows per unit
-    of each input's variance. ``features``: of the run's, which it sees besides what members and ensemble say.
-    ``sizing``: whether its probability sizes the bet; without, it is measured and changes nothing.
+    ``ridge``: what the prior, that the side is as probable as the ensemble says, is worth, in effective rows.
+    ``features``: of the run's, which it sees besides what members and ensemble say. ``sizing``: whether its probability
+    sizes the bet; without, it is measured and changes nothing.
     """
 
-    ridge: float = 100.0
+    ridge: float = 1000.0
     features: tuple[str, ...] = ()
     sizing: bool = False
 

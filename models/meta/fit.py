@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from models.blas import one_blas_thread
 from models.bundle.combination import Meta
-from models.ensemble.logits import logistic, need_both_classes, penalised_logistic
+from models.ensemble.logits import SPREAD, information, logistic, need_both_classes, penalised_logistic
 from models.meta.config import MetaConfig
 
 Floats = NDArray[np.float64]
-LEAST_SPREAD = 0.1
-"""Log odds that vary by less count as if they varied so much: what hardly varied leaves a steep weight to noise."""
 
 
 @one_blas_thread()
@@ -56,8 +54,9 @@ def fit_meta(
     centre = np.append(0.0, mean[1:])
     table = np.column_stack([inputs - centre, np.ones(len(inputs))])
     prior = np.append(np.eye(inputs.shape[1])[0], 0.0)
-    own = np.where(np.arange(len(spread)) < len(spread) - len(columns), LEAST_SPREAD**2, 0.0)
-    precision = np.append(np.maximum(config.ridge * np.maximum(spread, own), 1e-6), 1e-6)
+    own = np.where(np.arange(len(spread)) < len(spread) - len(columns), SPREAD**2, 0.0)
+    known = [information(config.ridge, variance) for variance in (*np.maximum(spread, own), 1.0)]
+    precision = np.maximum(known, 1e-6)
     beta = penalised_logistic(table, right.astype(np.float64), weight, prior, precision)
     weights, intercept = beta[:-1], float(beta[-1] - beta[:-1] @ centre)
     base = float(np.average(right, weights=weight))
