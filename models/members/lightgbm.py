@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.along import NOWHERE, Along
 from models.members.domain import above, between
 from models.members.facts import MemberFacts
 from models.members.protocol import FitRecord, Progress
@@ -120,6 +121,7 @@ class LightgbmMember:
         validation: NDArray[np.int64],
         seed: int,
         progress: Progress | None = None,
+        along: Along = NOWHERE,
     ) -> FittedLightgbm:
         """Boost until the validation log loss has not improved for ``patience`` rounds.
 
@@ -142,16 +144,19 @@ class LightgbmMember:
             callbacks=[
                 lightgbm.early_stopping(self.config.patience, first_metric_only=True, verbose=False),
                 lightgbm.record_evaluation(curves),
-                *([self._reporter(progress)] if progress is not None else []),
+                self._reporter(progress, along),
             ],
         )
         if progress is not None:
             progress(f"{self.name}: done", 1.0)
         return self._best_rounds(panel, rows, booster, curves)
 
-    def _reporter(self, progress: Progress) -> Any:
+    def _reporter(self, progress: Progress | None, along: Along) -> Any:
         def report(env: Any) -> None:
-            progress(f"{self.name}: round {env.iteration + 1}", (env.iteration + 1) / self.config.rounds)
+            step = env.iteration + 1
+            along.tell({f"{name}_log_loss": value for name, _, value, *_ in env.evaluation_result_list}, step)
+            if progress is not None:
+                progress(f"{self.name}: round {step}", step / self.config.rounds)
 
         return report
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.along import NOWHERE, Along
 from models.members.domain import above, between
 from models.members.facts import MemberFacts
 from models.members.protocol import FitRecord, Progress
@@ -121,6 +122,7 @@ class LinearMember:
         validation: NDArray[np.int64],
         seed: int,
         progress: Progress | None = None,
+        along: Along = NOWHERE,
     ) -> FittedLinear:
         """Fit the path of penalties and keep the one with the lowest validation log loss.
 
@@ -136,6 +138,7 @@ class LinearMember:
         for number, inverse_strength in enumerate(self.config.inverse_strengths):
             fits.append(self._fit_one(panel, rows, scaler, inverse_strength, seed))
             losses.append(log_loss(held_out.label, fits[-1].probability(held_out.features), held_out.weight))
+            along.tell({"validation_log_loss": losses[-1]}, number + 1)
             if progress is not None:
                 progress(f"{self.name}: penalty {number + 1}", (number + 1) / len(self.config.inverse_strengths))
         return self._chosen(panel, rows, fits, losses)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.along import NOWHERE, Along
 from models.members.facts import MemberFacts
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ class Member(Protocol):
         validation: NDArray[np.int64],
         seed: int,
         progress: Progress | None = None,
+        along: Along = NOWHERE,
     ) -> FittedMember:
-        """Fit on the samples ``train``, stopping early by ``validation`` (indices into ``panel.samples``)."""
+        """Fit on the samples ``train``, stopping early by ``validation`` (indices into ``panel.samples``).
+
+        ``along`` is told the learning curves as they grow. A member whose fits are long keeps its state there and goes
+        on from it, ending with the bytes of a fit that was never interrupted.
+        """
         ...

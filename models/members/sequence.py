@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.along import NOWHERE, Along
 from models.members.device import Device, torch_sees_cuda, training_device
 from models.members.domain import above, between
 from models.members.facts import MemberFacts
@@ -139,8 +140,11 @@ class SequenceMember(ABC):
         validation: NDArray[np.int64],
         seed: int,
         progress: Progress | None = None,
+        along: Along = NOWHERE,
     ) -> FittedSequence:
         """Train on the streams of the training range, stopping early by the validation samples.
+
+        After each epoch a checkpoint is kept, if ``along`` has a file for it, and a fit that was killed goes on there.
 
         Raises
         ------
@@ -150,7 +154,7 @@ class SequenceMember(ABC):
         device = training_device(self.config.device, torch_sees_cuda, "torch")
         rows, _ = take_both(panel, train, validation)
         scaler = fit_scaler(rows.features, rows.weight, self.config.clip)
-        network, curves = self._train(panel, train, validation, scaler, rows.base_rate, seed, device, progress)
+        network, curves = self._train(panel, train, validation, scaler, rows.base_rate, seed, device, progress, along)
         record = FitRecord(
             curves={
                 "train_log_loss": curves.train_log_loss,
@@ -176,6 +180,7 @@ class SequenceMember(ABC):
         seed: int,
         device: str,
         progress: Progress | None,
+        along: Along,
     ) -> tuple[SequenceNetwork, Curves]:
         import torch
 
@@ -198,6 +203,7 @@ class SequenceMember(ABC):
                 validation_streams(panel, validation, config.stream, config.burn_in),
                 np.random.default_rng(seed),
                 report,
+                along,
             )
             curves = trainer.fit()
             return network.cpu(), curves

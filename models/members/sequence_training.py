@@ -3,32 +3,39 @@
 A group of streams advances side by side, a chunk of bars at a time: forward from the state that the chunk before left,
 backward through this chunk alone (Williams & Peng 1990). AdamW, warm-up then cosine decay, gradients clipped by their
 norm; after each epoch the validation streams are read with carried state, and the best epoch's weights are kept. The
-untrained network, which says the base rate, is epoch 0: what learns nothing stays there.
+untrained network, which says the base rate, is epoch 0: what learns nothing stays there. After each epoch everything
+that decides the next one is kept, so that a fit that was killed goes on and ends with the same bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import math
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from models.members.sequence_network import SequenceNetwork, State
+from models.members.along import NOWHERE, Along
+from models.members.sequence_network import Dropout, SequenceNetwork, State
 from models.members.streams import Streams
 
 if TYPE_CHECKING:
     from models.members.sequence import SequenceConfig
 
 VALIDATION_PARALLEL = 256
+Weights = dict[str, Tensor]
 
 
 @dataclass(slots=True)
@@ -39,6 +46,19 @@ class Curves:
     validation_log_loss: list[float] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
     best: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are over."""
+        return len(self.train_log_loss)
+
+    def at(self, epoch: int) -> dict[str, float]:
+        """The values after an epoch, by curve; before training there is a validation loss only."""
+        found = {"validation_log_loss": self.validation_log_loss[epoch]}
+        if epoch > 0:
+            found["train_log_loss"] = self.train_log_loss[epoch - 1]
+            found["learning_rate"] = self.learning_rate[epoch - 1]
+        return found
 
 
 class _Settings:
@@ -118,6 +138,8 @@ class Trainer:
         The streams to learn from and to stop by.
     report
         Called with the epoch and the fraction of all epochs done.
+    along
+        Where the state is kept after each epoch, and whom the curves are told.
     """
 
     def __init__(
@@ -129,12 +151,14 @@ class Trainer:
         validation: Streams,
         generator: np.random.Generator,
         report: Callable[[int, float], None],
+        along: Along = NOWHERE,
     ) -> None:
         self.network, self.config, self.device = network, config, network.device
         self.rows = rows.to(self.device)
         # On a GPU autocast would run cuDNN's LSTM in float16, whose small gradients vanish.
         self.bf16 = config.bf16 and self.device.type == "cpu"
         self.train, self.validation, self.generator, self.report = train, validation, generator, report
+        self.along = along
         self.parallel = parallel_streams(config, train)
         self.steps = sum(-(-int(train.length[group].max()) // config.chunk) for group in train.groups(self.parallel))
         self.step_weight = float(train.weight.sum(dtype=np.float64)) / self.steps
@@ -145,21 +169,77 @@ class Trainer:
 
     def fit(self) -> Curves:
         """Train until the validation loss has not improved for ``patience`` epochs; the best weights stay."""
-        curves = Curves()
-        best, kept = self.validation_loss(), self._copy()
-        curves.validation_log_loss.append(best)
-        for epoch in range(1, self.config.epochs + 1):
-            curves.train_log_loss.append(self._epoch(epoch))
-            curves.learning_rate.append(self._learning_rate())
+        problem = self._problem() if self.along.checkpoint else ""
+        curves, kept = self._resumed(problem) or self._begun()
+        for epoch in range(curves.epochs + 1):
+            self.along.tell(curves.at(epoch), epoch)
+        while curves.epochs < self.config.epochs and curves.epochs - curves.best < self.config.patience:
+            epoch = curves.epochs + 1
+            loss = self._epoch(epoch)
             curves.validation_log_loss.append(self.validation_loss())
-            if curves.validation_log_loss[-1] < best:
-                best, kept, curves.best = curves.validation_log_loss[-1], self._copy(), epoch
-            elif epoch - curves.best >= self.config.patience:
-                break
+            curves.learning_rate.append(self._learning_rate())
+            curves.train_log_loss.append(loss)
+            if curves.validation_log_loss[epoch] < curves.validation_log_loss[curves.best]:
+                kept, curves.best = self._copy(), epoch
+            self._save(problem, curves, kept)
+            self.along.tell(curves.at(epoch), epoch)
         self.network.load_state_dict(kept)
         self.network.eval()
         self.report(curves.best, 1.0)
         return curves
+
+    def _begun(self) -> tuple[Curves, Weights]:
+        return Curves(validation_log_loss=[self.validation_loss()]), self._copy()
+
+    def _problem(self) -> str:
+        """A digest of the untrained network, the data and everything else that decides the fit."""
+        found = hashlib.sha256(msgspec.json.encode([self.config, str(torch.__version__), self.device.type]))
+        tables = [self.rows.cpu().numpy(), *(value.cpu().numpy() for value in self.network.state_dict().values())]
+        for streams in (self.train, self.validation):
+            tables += [streams.place, streams.label, streams.weight, streams.length]
+        for table in tables:
+            found.update(np.ascontiguousarray(table).data)
+        found.update(json.dumps(self.generator.bit_generator.state).encode())
+        for dropout in self._dropouts():
+            found.update(dropout.generator.get_state().numpy().data)
+        return found.hexdigest()
+
+    def _save(self, problem: str, curves: Curves, kept: Weights) -> None:
+        """Keep everything that decides what comes next."""
+        if not problem:
+            return
+        state = {
+            "problem": problem,
+            "curves": asdict(curves),
+            "kept": kept,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "generator": json.dumps(self.generator.bit_generator.state),
+            "dropouts": [dropout.generator.get_state() for dropout in self._dropouts()],
+        }
+        content = io.BytesIO()
+        torch.save(state, content)
+        self.along.save(content.getvalue())
+
+    def _resumed(self, problem: str) -> tuple[Curves, Weights] | None:
+        """Take up the checkpoint of this very problem; None if there is none."""
+        content = self.along.load()
+        if content is None:
+            return None
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        if state["problem"] != problem:
+            return None
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        self.generator.bit_generator.state = json.loads(state["generator"])
+        for dropout, saved in zip(self._dropouts(), state["dropouts"], strict=True):
+            dropout.generator.set_state(saved)
+        return Curves(**state["curves"]), {name: value.to(self.device) for name, value in state["kept"].items()}
+
+    def _dropouts(self) -> list[Dropout]:
+        return [module for module in self.network.modules() if isinstance(module, Dropout)]
 
     def validation_loss(self) -> float:
         """Weighted log loss of the validation samples with carried state, in nats per unit of weight."""
@@ -218,7 +298,7 @@ class Trainer:
             return self.config.learning_rate * (self.step + 1) / (warm + 1)
         return self.config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (self.step - warm) / (total - warm + 1)))
 
-    def _copy(self) -> dict[str, Tensor]:
+    def _copy(self) -> Weights:
         return {name: value.clone() for name, value in self.network.state_dict().items()}
 
 

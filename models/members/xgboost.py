@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import Panel
+from models.members.along import NOWHERE, Along
 from models.members.device import Device, training_device, xgboost_sees_cuda
 from models.members.domain import above, between
 from models.members.facts import MemberFacts
@@ -126,6 +127,7 @@ class XgboostMember:
         validation: NDArray[np.int64],
         seed: int,
         progress: Progress | None = None,
+        along: Along = NOWHERE,
     ) -> FittedXgboost:
         """Boost until the validation log loss has not improved for ``patience`` rounds.
 
@@ -152,20 +154,22 @@ class XgboostMember:
             early_stopping_rounds=self.config.patience,
             evals_result=curves,
             verbose_eval=False,
-            callbacks=[self._reporter(progress)] if progress is not None else None,
+            callbacks=[self._reporter(progress, along)],
         )
         if progress is not None:
             progress(f"{self.name}: done", 1.0)
         return self._best_rounds(panel, rows, booster, curves, device)
 
-    def _reporter(self, progress: Progress) -> Any:
+    def _reporter(self, progress: Progress | None, along: Along) -> Any:
         from xgboost.callback import TrainingCallback
 
         name, rounds = self.name, self.config.rounds
 
         class Report(TrainingCallback):  # type: ignore[misc]
             def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-                progress(f"{name}: round {epoch + 1}", (epoch + 1) / rounds)
+                along.tell({f"{part}_log_loss": losses["logloss"][-1] for part, losses in evals_log.items()}, epoch + 1)
+                if progress is not None:
+                    progress(f"{name}: round {epoch + 1}", (epoch + 1) / rounds)
                 return False
 
         return Report()

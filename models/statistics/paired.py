@@ -31,7 +31,7 @@ class Comparison:
 
 
 def mean_difference(one: Floats, other: Floats, counts: Integers, level: float = 0.95) -> Comparison:
-    """Compare mean returns by a paired block bootstrap; a percentile interval.
+    """Compare mean returns by a paired block bootstrap: `weighted_difference` of rows that count alike.
 
     Parameters
     ----------
@@ -57,9 +57,8 @@ def mean_difference(one: Floats, other: Floats, counts: Integers, level: float =
     >>> found.difference.low > 0, found.p_value
     (True, 0.001)
     """
-    _check(one, other, counts.shape[1])
-    drawn = drawn_means((one - other)[:, None], counts)[:, 0]
-    return _comparison(float((one - other).mean()), drawn, level)
+    rows = counts.shape[1]
+    return weighted_difference(one, other, np.ones(rows), TimeBlocks(np.arange(rows), counts), level)
 
 
 def weighted_difference(

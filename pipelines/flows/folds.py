@@ -9,7 +9,7 @@ from pipelines.config import RunConfig
 from pipelines.flows.jobs import Pending, Scheduler
 from pipelines.progress import Stage
 from pipelines.stages.artefacts import Artefact
-from pipelines.stages.fit import Window, fit_job
+from pipelines.stages.fit import Live, Window, fit_job
 from pipelines.stages.fitted import window_job
 from pipelines.stages.panel import load_panel, panel_facts
 from pipelines.stages.score import Scored, load_scores, next_combination, score_job
@@ -27,16 +27,21 @@ def fit_features(panel: Artefact, windows: Sequence[Window], jobs: Scheduler, pr
 
 
 def fit_all(
-    config: RunConfig, panels: Sequence[Artefact], windows: Sequence[Window], jobs: Scheduler, progress: Stage
+    config: RunConfig,
+    panels: Sequence[Artefact],
+    windows: Sequence[Window],
+    jobs: Scheduler,
+    progress: Stage,
+    live: Live | None = None,
 ) -> list[dict[str, Artefact]]:
-    """Fit every member on every window, in parallel; ``panels`` of each window."""
+    """Fit every member on every window, in parallel; ``panels`` of each window, ``live`` is told the curves."""
     planned = {
         (window.index, name): f"{name}, fold {window.index + 1}" for window in windows for name in config.members
     }
     parts = progress.plan(dict.fromkeys(planned.values(), 1.0))
     pending: list[dict[str, Pending]] = [
         {
-            name: jobs.submit(fit_job(config, panel, window, name), parts[planned[window.index, name]])
+            name: jobs.submit(fit_job(config, panel, window, name, live), parts[planned[window.index, name]])
             for name in config.members
         }
         for panel, window in zip(panels, windows, strict=True)

@@ -51,6 +51,7 @@ from pipelines.stages.environment import code_digest
 from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_results, out_of_fold
 from pipelines.stages.evidence import check_enough_rows
 from pipelines.stages.feature_study import feature_study_job, load_feature_study
+from pipelines.stages.fit import Live
 from pipelines.stages.meta import load_meta, meta_job
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.refit import refit_job
@@ -58,6 +59,7 @@ from pipelines.stages.score import next_combination, seen_columns
 from pipelines.stages.scorecard import load_scorecard, scorecard_job
 from pipelines.stages.summary import compose_result, new_run_id
 from pipelines.stages.windows import check_length, final_window, fold_windows, folds
+from pipelines.tracking.live import live_curves
 from pipelines.workspace import Workspace
 
 WORKERS = 2
@@ -163,12 +165,14 @@ def research(
     trial = begin(
         ledger, config, facts, code=code_digest(), instruments=run.instruments, kind=kind, run=run_id, created=created
     )
-    with failing(ledger, trial):
-        return investigate(run, facts, ledger, trial)
+    with failing(ledger, trial), live_curves(config.name, trial.run, workspace) as live:
+        return investigate(run, facts, ledger, trial, live)
 
 
-def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Trial) -> Researched:
-    """Everything behind the data: what it finds is the trial's outcome."""
+def investigate(
+    run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Trial, live: Live | None = None
+) -> Researched:
+    """Everything behind the data: what it finds is the trial's outcome, and ``live`` is told how the members learn."""
     config, jobs, laps, stages = run.config, run.jobs, run.laps, run.stages
     panel_artefact = jobs.run(panel_job(config, facts, run.lake), stages["panel"])
     panel = load_panel(panel_artefact)
@@ -180,11 +184,11 @@ def investigate(run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Tr
 
     windows, last = fold_windows(found), final_window(config, facts)
     *panels, last_panel = fit_features(panel_artefact, [*windows, last], jobs, stages["fitted"])
-    fits = fit_all(config, panels, windows, jobs, stages["fits"])
+    fits = fit_all(config, panels, windows, jobs, stages["fits"], live)
     laps.over("fits", stages["fits"])
     made, scored, combinations = score_all(config, panels, windows, fits, jobs, stages["scores"])
     laps.over("out-of-fold scores", stages["scores"])
-    refit = jobs.run(refit_job(config, last_panel, last), stages["refit"])
+    refit = jobs.run(refit_job(config, last_panel, last, live), stages["refit"])
     laps.over("final refit", stages["refit"])
 
     predictions = fold_predictions(config, panel, found, scored, combinations)

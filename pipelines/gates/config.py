@@ -18,7 +18,8 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``calibration``: the expected calibration error that is small enough whatever chance says, and
     ``calibration_chance`` the largest that chance may reach, else there is not enough evidence. ``margin``: by how much
-    a champion's successor may be worse, nats per decision. ``not_worse`` and ``better``: the one-sided confidences that
+    a champion's successor may be worse, nats per decision; ``return_margin``: how much less its strategy may earn a
+    day after costs, as a share of its wealth. ``not_worse`` and ``better``: the one-sided confidences that
     it is not worse by the margin, and that it is better at all. ``power``: with which a difference of the margin must
     be seen, else there is not enough evidence. ``blocks``: the fewest blocks of time that a bootstrap draws from, and
     ``draws`` how often. ``latency_p50_us``, ``latency_p99_us``: the most one decision of the graph may take on this
@@ -30,6 +31,7 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calibration: float = 0.02
     calibration_chance: float = 0.1
     margin: float = 0.005
+    return_margin: float = 0.001
     not_worse: float = 0.95
     better: float = 0.8
     power: float = 0.8
@@ -42,7 +44,15 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 7
 
     def __post_init__(self) -> None:
-        for name in ("calibration", "calibration_chance", "margin", "latency_p50_us", "latency_p99_us", "expiry"):
+        for name in (
+            "calibration",
+            "calibration_chance",
+            "margin",
+            "return_margin",
+            "latency_p50_us",
+            "latency_p99_us",
+            "expiry",
+        ):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive and finite")
         for name in ("not_worse", "better", "power"):

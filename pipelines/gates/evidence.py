@@ -21,6 +21,7 @@ from pipelines.gates.config import GateConfig
 from pipelines.gates.drift import Drift, measure_drift, newest_rows, training_rows
 from pipelines.gates.latency import Latency, measure_latency
 from pipelines.gates.rivals import Lead, lead, matched
+from pipelines.gates.strategies import compared_returns, earned, unlike_markets
 from pipelines.gates.trials import as_of_now
 from pipelines.ledger.errors import LedgerError
 from pipelines.ledger.store import Ledger
@@ -39,13 +40,15 @@ class Evidence:
     """What a champion's gates look at; what there is too little of is a text that says why.
 
     ``result``: as the run left it; ``now``: the same with the ledger of today. ``rival``: `CHAMPION`, or `BASE_RATE`
-    where there is none. ``moment``: of the promotion, ns UTC.
+    where there is none. ``lead``: in log loss. ``earned``: in net return; None without a champion, which trades.
+    ``moment``: of the promotion, ns UTC.
     """
 
     result: RunResult
     now: RunResult | LedgerError
     rival: str
     lead: Lead | str
+    earned: Lead | str | None
     latency: Latency
     drift: Drift | str
     moment: int
@@ -77,11 +80,13 @@ def gather(
         return None
     run = msgspec.convert(result.config, RunConfig)
     scored = newest(bundle, run, workspace)
+    led_in_loss, led_in_money = ahead(bundle, champion, scored, run, result.samples.base_rate, workspace, config)
     return Evidence(
         result=result,
         now=today(result, workspace),
         rival=BASE_RATE if champion is None else CHAMPION,
-        lead=ahead(bundle, champion, scored, run, result.samples.base_rate, workspace, config),
+        lead=led_in_loss,
+        earned=led_in_money,
         latency=measure_latency(bundle),
         drift=drifted(bundle, scored, run, workspace, config),
         moment=moment,
@@ -115,20 +120,41 @@ def ahead(
     base_rate: float,
     workspace: Workspace,
     config: GateConfig,
-) -> Lead | str:
-    """How far the bundle leads its rival behind everything that either has seen, or why that cannot be said."""
-    if isinstance(scored, str) or isinstance(champion, str):
-        return scored if isinstance(scored, str) else str(champion)
-    ours = labelled(bundle, scored)
+) -> tuple[Lead | str, Lead | str | None]:
+    """How far the bundle leads its rival in log loss and in net return, or why that cannot be said.
+
+    Both behind everything that either has seen. The base rate trades nothing.
+    """
+    if isinstance(scored, str):
+        return scored, None if champion is None else scored
     if champion is None:
-        return lead(ours, np.full(len(ours), base_rate), config)
+        ours = labelled(bundle, scored)
+        return lead(ours, np.full(len(ours), base_rate), config), None
+    theirs = champion if isinstance(champion, str) else newest(champion, run, workspace)
+    if isinstance(champion, str) or isinstance(theirs, str):
+        return str(theirs), str(theirs)
+    return in_loss(bundle, scored, champion, theirs, config), in_money(bundle, scored, champion, theirs, run, config)
+
+
+def in_loss(bundle: Bundle, scored: Scored, champion: Bundle, theirs: Scored, config: GateConfig) -> Lead | str:
+    """How much lower the log loss of the bundle is than the champion's."""
     if different := unlike_labels(bundle, champion):
         return f"the two models do not answer the same question: they differ in {different}"
-    theirs = newest(champion, run, workspace)
-    if isinstance(theirs, str):
-        return theirs
-    mine, other = matched(ours, labelled(champion, theirs))
+    mine, other = matched(labelled(bundle, scored), labelled(champion, theirs))
     return lead(mine, other.probability, config)
+
+
+def in_money(
+    bundle: Bundle, scored: Scored, champion: Bundle, theirs: Scored, run: RunConfig, config: GateConfig
+) -> Lead | str:
+    """How much more the bundle's strategy earns a day than the champion's, both by the rules of the bundle's run."""
+    if different := unlike_markets(bundle, champion):
+        return f"the two models do not trade the same markets: they differ in {different}"
+    begin = max(one.manifest.training.trained_through for one in (bundle, champion))
+    ours, rival = earned(bundle, scored, run, begin), earned(champion, theirs, run, begin)
+    if ours is None or rival is None:
+        return "there are no bars behind what both models have seen"
+    return compared_returns(ours, rival, labelled(bundle, scored).horizon, config)
 
 
 def unlike_labels(one: Bundle, other: Bundle) -> str:

@@ -20,7 +20,7 @@ from pipelines.gates.research import (
     prediction_gate,
     profit_gate,
 )
-from pipelines.gates.rivals import better_gate, not_worse_gate
+from pipelines.gates.rivals import better_gate, earns_no_less_gate, not_worse_gate
 from pipelines.gates.trials import deflated_gate, overfitting_gate, trials_gate, unknown_trials
 from pipelines.gates.whole import certificate_gate, golden_gate
 from pipelines.ledger.errors import LedgerError
@@ -71,8 +71,10 @@ def of_today(bundle: Bundle, evidence: Evidence) -> tuple[Verdict, ...]:
     rival, config = evidence.rival, evidence.config
     better = better_gate(evidence.lead, rival, config)
     against = (better,) if rival == BASE_RATE else (not_worse_gate(evidence.lead, rival, config), better)
+    money = () if evidence.earned is None else (earns_no_less_gate(evidence.earned, rival, config),)
     return (
         *against,
+        *money,
         latency_gate(evidence.latency, config),
         drift_gate(evidence.drift, config),
         expiry_gate(bundle.manifest.training, evidence.moment, config),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +61,14 @@ class Artefact:
 
 
 class Draft:
-    """An artefact being made: save arrays, documents and bytes by name."""
+    """An artefact being made: save arrays, documents and bytes by name.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    ``kept``: a folder that outlives a kill, for what the next try of the same job can go on from; it goes when the
+    artefact is there. None keeps nothing. It does not exist until somebody makes it.
+    """
+
+    def __init__(self, folder: Path, kept: Path | None = None) -> None:
+        self.folder, self.kept = folder, kept
 
     def array(self, name: str, values: NDArray[Any]) -> None:
         """Save one array as ``name.npy``."""
@@ -136,16 +141,19 @@ class Artefacts:
 
     def make(self, job: Job, progress: Progress = silent) -> Artefact:
         """The artefact of a job, built now unless it is there already."""
+        parent = self.root / job.stage
+        kept = parent / f".{job.digest}.kept"
         found = self.find(job)
         if found is not None:
+            shutil.rmtree(kept, ignore_errors=True)  # of a process that was killed before it could
             return found
-        parent = self.root / job.stage
         with scratch_folder(parent, job.digest) as scratch:
             try:
                 with one_blas_thread():  # stages run side by side
-                    job.build(Draft(scratch), progress)
+                    job.build(Draft(scratch, kept), progress)
                 os.rename(scratch, parent / job.digest)
             except OSError:
                 if self.find(job) is None:
                     raise
+        shutil.rmtree(kept, ignore_errors=True)
         return self.at(job.stage, job.digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +16,7 @@ from market.time import format_time
 from models.dataset import Panel
 from models.graph.part import GraphPart, StateSpec
 from models.members import MEMBERS
+from models.members.along import NOWHERE, Along
 from models.members.lightgbm import FittedLightgbm
 from models.members.linear import FittedLinear
 from models.members.protocol import FitRecord, FittedMember, Member, Progress
@@ -31,6 +32,9 @@ FINAL = -1
 SavedFit = FittedLightgbm | FittedXgboost | FittedLinear
 NATIVE: dict[str, type[SavedFit]] = {"lightgbm": FittedLightgbm, "xgboost": FittedXgboost, "linear": FittedLinear}
 """The members that are also kept in their libraries' own formats; what is scored and served is the graph."""
+
+Live = Callable[[int, str, Mapping[str, float], int], None]
+"""Told of a window's number, a member, the newest values of its learning curves, and their step."""
 
 _importing = threading.Lock()
 
@@ -71,9 +75,11 @@ def import_library(name: str) -> None:
 
 
 def fit_member(
-    config: RunConfig, panel: Panel, window: Window, name: str, progress: Progress
+    config: RunConfig, panel: Panel, window: Window, name: str, progress: Progress, along: Along = NOWHERE
 ) -> tuple[FittedMember, dict[str, Any]]:
     """Fit one member on one window; also returns how many rows it learned from and was stopped by.
+
+    ``along``: see `models.members.protocol.Member.fit`.
 
     Raises
     ------
@@ -89,7 +95,7 @@ def fit_member(
     train, tail = purged_tail(panel.samples, candidates, config.validation.tail)
     import_library(name)
     seed = window_seed(config, name, window)
-    fitted = make_member(name, config.members[name]).fit(panel, train, tail, seed, progress)
+    fitted = make_member(name, config.members[name]).fit(panel, train, tail, seed, progress, along)
     weight = panel.samples.weight
     facts = {
         "train_rows": len(train),
@@ -106,11 +112,20 @@ def fit_inputs(config: RunConfig, panel_artefact: Artefact, window: Window, name
     return (panel_artefact.digest, window, tables, config.seed, config.validation.tail)
 
 
-def fit_job(config: RunConfig, panel_artefact: Artefact, window: Window, name: str) -> Job:
+def along_of(draft: Draft, window: Window, name: str, live: Live | None) -> Along:
+    """A member's checkpoint beside the artefact that is being made, and the way of its curves to ``live``."""
+    kept = None if draft.kept is None else draft.kept / name
+    if live is None:
+        return Along(kept)
+    return Along(kept, lambda values, step: live(window.index, name, values, step))
+
+
+def fit_job(config: RunConfig, panel_artefact: Artefact, window: Window, name: str, live: Live | None = None) -> Job:
     """One member fitted on one fold's training window."""
 
     def build(draft: Draft, progress: Progress) -> None:
-        fitted, facts = fit_member(config, load_panel(panel_artefact), window, name, progress)
+        along = along_of(draft, window, name, live)
+        fitted, facts = fit_member(config, load_panel(panel_artefact), window, name, progress, along)
         save_fitted(draft, fitted, facts)
 
     title = f"{name}, fold {window.index + 1}"

@@ -14,11 +14,11 @@ from pipelines.config import RunConfig
 from pipelines.stages.artefacts import Artefact, Draft, Job, job
 from pipelines.stages.environment import member_libraries
 from pipelines.stages.evidence import last_rows
-from pipelines.stages.fit import Window, fit_inputs, fit_member, save_fitted
+from pipelines.stages.fit import Live, Window, along_of, fit_inputs, fit_member, save_fitted
 from pipelines.stages.panel import load_panel
 
 
-def refit_job(config: RunConfig, panel_artefact: Artefact, window: Window) -> Job:
+def refit_job(config: RunConfig, panel_artefact: Artefact, window: Window, live: Live | None = None) -> Job:
     """All members fitted on the last window, and what their libraries answer on real and on hard rows."""
     names = tuple(config.members)
 
@@ -27,7 +27,8 @@ def refit_job(config: RunConfig, panel_artefact: Artefact, window: Window) -> Jo
         fitted = {}
         for number, name in enumerate(names):
             progress(f"refit of {name}", number / (len(names) + 1))
-            fitted[name], facts = fit_member(config, panel, window, name, _part_of(progress, number, len(names) + 1))
+            part, along = _part_of(progress, number, len(names) + 1), along_of(draft, window, name, live)
+            fitted[name], facts = fit_member(config, panel, window, name, part, along)
             save_fitted(draft, fitted[name], facts)
         progress("evidence for the certificate", len(names) / (len(names) + 1))
         natives = {name: native_probability(one, panel.feature_names, panel.interval) for name, one in fitted.items()}

@@ -122,7 +122,12 @@ def curve_name(curve: LearningCurve) -> str:
     >>> curve_name(LearningCurve(0, "lstm", "train_log_loss", np.zeros(1)))
     'learning/lstm/train_log_loss/fold_1'
     """
-    return metric_name("learning", curve.member, curve.name, f"fold_{curve.fold + 1}" if curve.fold >= 0 else "final")
+    return learning_metric(curve.member, curve.name, curve.fold)
+
+
+def learning_metric(member: str, name: str, fold: int) -> str:
+    """The metric of a member's curve in a fold; a fold below 0 is the final refit."""
+    return metric_name("learning", member, name, f"fold_{fold + 1}" if fold >= 0 else "final")
 
 
 def comparison_metrics(result: RunResult) -> Metrics:

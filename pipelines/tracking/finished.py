@@ -11,12 +11,12 @@ from models.bundle.store import ModelStore
 from pipelines.errors import PipelineError
 from pipelines.report.card import CARD_FILE, CARD_PAGE
 from pipelines.results import REPORT_FILE, BundleInfo, RunResult
+from pipelines.tracking.live import RUN_TAG
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipelines.tracking.tracker import Tracker
 
-RUN_TAG = "bot4.run_id"
 FILES = (REPORT_FILE, CARD_FILE, CARD_PAGE)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ from pipelines.tracking.ensembles import ensemble_tables
 from pipelines.tracking.features import feature_metrics, feature_tables
 from pipelines.tracking.importance import importance_tables
 from pipelines.tracking.laboratory import laboratory_metrics, laboratory_tables, laboratory_tags, trial_metrics
+from pipelines.tracking.live import LIVE_TAG, RUN_TAG, is_gone, this_process
 from pipelines.tracking.meta import meta_metrics, meta_tables
 from pipelines.tracking.registry import Registry
 from pipelines.workspace import Workspace
@@ -120,9 +121,11 @@ class Tracker:
         return str(found.experiment_id)
 
     @contextmanager
-    def run(self, name: str, labels: Mapping[str, str] | None = None) -> Iterator[TrackedRun]:
-        """A parent run; it ends as FINISHED, as KILLED on an interrupt, as FAILED on any other exception."""
-        tracked = self.start(name, labels)
+    def run(
+        self, name: str, labels: Mapping[str, str] | None = None, begun: TrackedRun | None = None
+    ) -> Iterator[TrackedRun]:
+        """A parent run, or one that has ``begun``; it ends as FINISHED, as KILLED on an interrupt, else as FAILED."""
+        tracked = begun or self.start(name, labels)
         status = "FAILED"
         try:
             yield tracked
@@ -139,6 +142,28 @@ class Tracker:
         run = self.client.create_run(self.experiment_id, run_name=name, tags={**(labels or {}), **nested})
         return TrackedRun(self, run.info.run_id)
 
+    def find_live(self, run_id: str) -> TrackedRun | None:
+        """The run that took a training's learning curves and is not filled yet, whatever became of its process."""
+        found = self.client.search_runs([self.experiment_id], f"tags.`{RUN_TAG}` = '{run_id}'")
+        live = [one.info.run_id for one in found if LIVE_TAG in one.data.tags]
+        return TrackedRun(self, live[0]) if live else None
+
+    def begin_live(self, run_id: str, labels: Mapping[str, str]) -> TrackedRun:
+        """A run for the learning curves of a training that runs: the one of a process that was killed, or a new one."""
+        here = {LIVE_TAG: this_process()}
+        found = self.find_live(run_id)
+        if found is None:
+            return self.start(run_id, {**labels, RUN_TAG: run_id, **here})
+        self.client.update_run(found.run_id, status="RUNNING")
+        found.tags(here)
+        return found
+
+    def end_orphans(self) -> None:
+        """End the live runs of processes that are gone as KILLED: nobody else will."""
+        for one in self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'"):
+            if is_gone(one.data.tags.get(LIVE_TAG, "")):
+                self.client.set_terminated(one.info.run_id, "KILLED")
+
     def record(
         self,
         result: RunResult,
@@ -146,9 +171,15 @@ class Tracker:
         bundle: Path | None = None,
         history: Sequence[AliasRecord] = (),
     ) -> TrackedRun:
-        """Track a finished result whole: parent run, fold runs, figures, tables, files, bundle and its card."""
-        with self.run(result.run_id, {"bot4.name": result.name}) as tracked:
-            tracked.result(result)
+        """Track a finished result whole: parent run, fold runs, figures, tables, files, bundle and its card.
+
+        The run that took its learning curves is filled, if there is one; were it broken off, another would be begun.
+        """
+        begun = self.find_live(result.run_id)
+        if begun is not None:
+            self.client.delete_tag(begun.run_id, LIVE_TAG)
+        with self.run(result.run_id, {"bot4.name": result.name}, begun) as tracked:
+            tracked.result(result, begun=begun is not None)
             for file in files:
                 tracked.file(file)
             if bundle is not None and result.bundle is not None:
@@ -173,8 +204,11 @@ class TrackedRun:
     def _client(self) -> Any:
         return self.tracker.client
 
-    def result(self, result: RunResult) -> None:
-        """Everything in a result: parameters, tags, data, folds, metrics, curves, figures and tables."""
+    def result(self, result: RunResult, begun: bool = False) -> None:
+        """Everything in a result: parameters, tags, data, folds, metrics, curves, figures and tables.
+
+        ``begun``: the run has learning curves already; what they lack is added.
+        """
         self.parameters(result.config)
         self.tags(tags(result) | laboratory_tags(result) | audit_tags(result))
         self.datasets(result.data)
@@ -183,7 +217,8 @@ class TrackedRun:
         found = run_metrics(result) | trial_metrics(result) | laboratory_metrics(result)
         self.metrics(found | feature_metrics(result) | audit_metrics(result) | meta_metrics(result))
         for curve in result.learning_curves:
-            self.curve(curve_name(curve), curve.values.tolist(), curve.first)
+            known = self.steps(curve_name(curve)) if begun else set()
+            self.curve(curve_name(curve), curve.values.tolist(), curve.first, known)
         for picture in gallery(result).values():
             self._client.log_figure(self.run_id, picture.figure, f"figures/{picture.name}.png")
         self.table("predictors", predictor_table(result))
@@ -242,13 +277,18 @@ class TrackedRun:
 
     def metrics(self, values: Metrics, step: int = 0) -> None:
         """Several metrics at one step."""
-        self._log_metrics([(name, value, step) for name, value in values.items()])
+        self.values([(name, value, step) for name, value in values.items()])
 
-    def curve(self, name: str, values: Iterable[float], first: int = 1) -> None:
-        """One metric over steps, from ``first``."""
-        self._log_metrics([(name, value, step) for step, value in enumerate(values, start=first)])
+    def curve(self, name: str, values: Iterable[float], first: int = 1, known: Collection[int] = ()) -> None:
+        """One metric over steps, from ``first``, but for those that are ``known``."""
+        self.values([(name, value, step) for step, value in enumerate(values, start=first) if step not in known])
 
-    def _log_metrics(self, values: list[tuple[str, float, int]]) -> None:
+    def steps(self, name: str) -> set[int]:
+        """The steps at which a metric has a value."""
+        return {one.step for one in self._client.get_metric_history(self.run_id, name)}
+
+    def values(self, values: Sequence[tuple[str, float, int]]) -> None:
+        """Names, values and steps of metrics."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)

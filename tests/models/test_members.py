@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from models.members import MEMBERS
-from models.members.conformance import check_member, fit, predict
+from models.members.along import NOWHERE, Along
+from models.members.conformance import SEED, check_member, fit, predict
 from models.members.errors import MemberError
 from models.members.lightgbm import LightgbmConfig, LightgbmMember
 from models.members.linear import LinearConfig, LinearMember
@@ -39,9 +40,35 @@ def test_conforms(name):
     check_member(MEMBERS[name], SHARE[name])
 
 
+@pytest.mark.parametrize("name", MEMBERS)
+def test_the_curves_are_told_as_they_grow_and_are_those_of_the_record(name):
+    problem = planted(seed=38, rows=300)
+    told = []
+    member = MEMBERS[name]()
+    fitted = member.fit(
+        problem.panel,
+        problem.train,
+        problem.validation,
+        SEED,
+        lambda what, fraction: told.append(fraction),
+        Along(told=lambda values, step: told.append((dict(values), step))),
+    )
+    curves = {}
+    for values, step in (one for one in told if isinstance(one, tuple)):
+        for curve, value in values.items():
+            curves.setdefault(curve, []).append((step, value))
+    assert set(curves) == set(fitted.record.curves)
+    for curve, values in fitted.record.curves.items():
+        first = 0 if curve in member.facts.before_training else 1
+        assert curves[curve] == list(enumerate(values, start=first))
+    # Not all at the end: progress was told between two of them.
+    places = [place for place, one in enumerate(told) if isinstance(one, tuple)]
+    assert places[-1] - places[0] > len(places) - 1
+
+
 def test_conformance_refuses_a_member_that_ignores_its_data():
     class Constant(LinearMember):
-        def fit(self, panel, train, validation, seed, progress=None):
+        def fit(self, panel, train, validation, seed, progress=None, along=NOWHERE):
             fitted = LinearMember.fit(self, panel, train, validation, seed, progress)
             return replace(fitted, coefficients=0.0 * fitted.coefficients)
 
@@ -51,7 +78,7 @@ def test_conformance_refuses_a_member_that_ignores_its_data():
 
 def test_conformance_refuses_a_member_that_ignores_weights():
     class Unweighted(LinearMember):
-        def fit(self, panel, train, validation, seed, progress=None):
+        def fit(self, panel, train, validation, seed, progress=None, along=NOWHERE):
             flat = replace(panel, samples=replace(panel.samples, weight=np.ones(len(panel.samples))))
             return LinearMember.fit(self, flat, train, validation, seed, progress)
 
@@ -61,7 +88,7 @@ def test_conformance_refuses_a_member_that_ignores_weights():
 
 def test_conformance_refuses_a_member_that_sees_later_rows():
     class Peeping(LinearMember):
-        def fit(self, panel, train, validation, seed, progress=None):
+        def fit(self, panel, train, validation, seed, progress=None, along=NOWHERE):
             return LinearMember.fit(self, panel, np.arange(len(panel.samples)), validation, seed, progress)
 
     with pytest.raises(AssertionError, match="after the training range"):

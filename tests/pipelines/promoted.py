@@ -40,7 +40,7 @@ BEGIN = 1_600_000_200 * 10**9
 TRAINED, ALL = 4_000, 6_000
 LABEL = {"horizon": 2, "barrier": 1.5}
 KEY = SeriesKey(venue="fake", instrument="FAKE", kind="bars", interval="30m")
-EASY = "margin = 0.05\nexpiry = 1000.0\nlatency_p50_us = 1e6\nlatency_p99_us = 1e6\n"
+EASY = "margin = 0.05\nreturn_margin = 0.05\nexpiry = 1000.0\nlatency_p50_us = 1e6\nlatency_p99_us = 1e6\n"
 """Thresholds that the good model passes on any machine, on any day."""
 RULES = Instrument(
     "FAKE", "fake", "spot", "FAKE", "USDT", tick=Decimal("0.01"), lot=Decimal("0.001"), min_quantity=Decimal("0.001"),

@@ -9,6 +9,7 @@ import pytest
 
 from market.events import Kind
 from market.time import DAY, MINUTE
+from models.members.along import NOWHERE
 from pipelines.audit import probe
 from pipelines.audit.columns import distinct_of, fill_finding, fills_of
 from pipelines.audit.errors import AuditError
@@ -129,7 +130,7 @@ def test_a_member_that_reads_behind_its_window_is_named(monkeypatch, tmp_path):
         def __init__(self, inner):
             self.inner = inner
 
-        def fit(self, given, train, validation, seed, progress=None):
+        def fit(self, given, train, validation, seed, progress=None, along=NOWHERE):
             later = np.arange(train.max() + 1, min(train.max() + 2_000, len(given.samples)))
             return self.inner.fit(given, np.concatenate([train, later]), validation, seed, progress)
 

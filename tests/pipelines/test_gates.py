@@ -14,7 +14,7 @@ from pipelines.errors import ConfigError
 from pipelines.gates import expiry, latency, research, whole
 from pipelines.gates.drift import Drift, drift_gate
 from pipelines.gates.evidence import BASE_RATE, CHAMPION, Evidence
-from pipelines.gates.rivals import Lead
+from pipelines.gates.rivals import RETURN, Lead
 from pipelines.ledger.errors import LedgerError
 from pipelines.results import Estimate, PairedDifference, Reliability
 from tests.pipelines.factory import make_result
@@ -42,6 +42,7 @@ ALL = [
     "expiry",
 ]
 LEAD = Lead(0.004, 0.001, 0.002, 0.003, 4_000, 900.0, 20)
+EARNED = Lead(0.0004, -0.0002, 0.0001, 0.0009, 4_000, 4_000.0, 20, RETURN)
 USUAL = np.linspace(0.05, 0.2, 19)
 
 
@@ -59,6 +60,7 @@ def evidence(result=GOOD, **changes):
         now=result,
         rival=BASE_RATE,
         lead=LEAD,
+        earned=None,
         latency=latency.Latency(60.0, 150.0, 2_000, 300),
         drift=Drift(0.1, USUAL, DAY, 400, ()),
         moment=10**18 + DAY,
@@ -242,6 +244,22 @@ def test_a_successor_must_likely_be_better(bundle, rival, found, word):
     assert only(champion(bundle, rival=rival, lead=found), f"better than {rival}").word == word
 
 
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        (EARNED, "passed"),
+        (replace(EARNED, surely=-0.00099), "passed"),
+        (replace(EARNED, surely=-0.00101), "FAILED"),
+        (replace(EARNED, visible=0.00101), "not enough evidence"),
+        ("the two strategies differ in 2 blocks", "not enough evidence"),
+    ],
+)
+def test_a_successor_must_surely_not_earn_less_by_the_margin(bundle, found, word):
+    said = only(champion(bundle, rival=CHAMPION, earned=found), "earns no less than the champion")
+    assert said.word == word
+    assert said.needed == "above −0.100 % at 95 %, and 0.100 % visible"
+
+
 @pytest.mark.parametrize(("p50", "p99", "passes"), [(500, 2_000, True), (501, 900, False), (90, 2_001, False)])
 def test_latency_has_a_budget_for_the_usual_and_the_rare(bundle, p50, p99, passes):
     found = champion(bundle, latency=latency.Latency(p50, p99, 2_000, 300))
@@ -296,6 +314,7 @@ def test_a_run_is_found_by_the_bundle_it_made(tmp_path):
     ("text", "words"),
     [
         ("margin = -1.0", "margin is -1.0"),
+        ("return_margin = 0.0", "return_margin is 0.0"),
         ("better = 0.2", "better is 0.2"),
         ("drift = 0.9", "drift is 0.9"),
         ("draws = 3", "draws is 3"),

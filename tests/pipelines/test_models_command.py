@@ -101,6 +101,7 @@ def test_a_better_model_follows_the_champion(workspace):
     assert done.exit_code == 0, done.output
     said = gates_of(done.stdout)
     assert said["not worse than the champion"] == said["better than the champion"] == "passed"
+    assert said["earns no less than the champion"] == "passed"
     assert "better than the base rate" not in said
 
 

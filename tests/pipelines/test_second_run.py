@@ -103,6 +103,18 @@ def test_without_mlflow_a_run_is_registered_saved_and_tracked_later(road, tmp_pa
     assert tracked.count(result.run_id) == 1
 
 
+def test_learning_curves_were_in_mlflow_before_anything_else_of_the_run(road):
+    with closing(sqlite3.connect(road.workspace / "mlflow.db")) as database:
+        (parent,) = {run for (run,) in database.execute("SELECT run_uuid FROM tags WHERE key = 'bot4.run_id'")}
+        found = database.execute("SELECT key, timestamp, step FROM metrics WHERE run_uuid = ?", [parent]).fetchall()
+        live = database.execute("SELECT count(*) FROM tags WHERE key = 'bot4.live'").fetchone()
+    curves = {(name, step): at for name, at, step in found if name.startswith("learning/")}
+    assert {name.split("/")[1] for name, _ in curves} == {"lstm", "lightgbm", "xgboost", "linear"}
+    assert len(curves) == sum(name.startswith("learning/") for name, _, _ in found), "each is there once"
+    assert max(curves.values()) < min(at for name, at, _ in found if name.startswith("oof/"))
+    assert live == (0,)
+
+
 def flow_states(workspace):
     with closing(sqlite3.connect(workspace.prefect / "prefect.db")) as database:
         return [state for (state,) in database.execute("SELECT state_name FROM flow_run")]
