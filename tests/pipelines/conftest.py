@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,11 @@ def road(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     (run,) = (folder / "workspace" / "runs").iterdir()
     return Road(folder / "workspace", config, run, done.stdout)
+
+
+def served(server, **more):
+    """The environment of a command whose flows a running Prefect server keeps, not one of its own for each."""
+    return {**os.environ, "PREFECT_API_URL": server, **more}
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pipelines
 from features.feature_set import FeatureSet
 from models.bundle.bundle import _sums
 from models.bundle.manifest import from_bytes, to_bytes
-from tests.pipelines.conftest import CONFIG, bot4, contents
+from tests.pipelines.conftest import CONFIG, bot4, contents, served
 
 pytestmark = pytest.mark.xdist_group("road")
 
@@ -242,12 +242,12 @@ LATER = {
 
 
 @pytest.mark.parametrize("what", list(LATER))
-def test_what_only_the_data_shows_is_told_before_anything_is_fitted(road, tmp_path, what):
+def test_what_only_the_data_shows_is_told_before_anything_is_fitted(road, server, tmp_path, what):
     text, words = LATER[what]
     config = tmp_path / "wrong.toml"
     config.write_text(text)
     before, fits = kept(road.workspace), set((road.workspace / "artefacts" / "fit").iterdir())
-    done = bot4("train", config, "--workspace", road.workspace)
+    done = bot4("train", config, "--workspace", road.workspace, environment=served(server))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr + done.stdout
     said = one_paragraph(done)
