@@ -12,7 +12,6 @@ from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, 
 from pipelines.errors import StageError
 
 if TYPE_CHECKING:
-    from models.bundle.bundle import Bundle
     from models.bundle.store import AliasRecord, ModelStore
     from pipelines.workspace import Workspace
 
@@ -65,7 +64,8 @@ def list_(workspace: WorkspaceOption = WORKSPACE) -> None:
 def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE) -> None:
     """Show one version: what it is, what it was trained on, its certificate, and the history of its aliases."""
     from market.time import format_time
-    from pipelines.report.view import flattened
+    from pipelines.report.view import flattened, latency_text
+    from pipelines.results import Latency
 
     store = _store(open_workspace(workspace))
     bundle = store.resolve(name, reference(version))
@@ -83,23 +83,13 @@ def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE)
         "trials": str(training.trials),
         "configuration": training.config_digest,
         "graph": f"{len(bundle.model):,} bytes",
-        "latency": _latency(bundle),
+        "latency": latency_text(Latency.attested(bundle.attestation)),
     }
     certificate = {f"certificate.{key}": value for key, value in flattened(manifest.certificate)}
     typer.echo(table(("", ""), [*facts.items(), *certificate.items()]).lstrip("\n"))
     for record in store.history(name):
         if record.digest == bundle.digest:
             typer.echo(_history_line(record))
-
-
-def _latency(bundle: Bundle) -> str:
-    """What a bar took where the bundle was made, by its attestation."""
-    found = bundle.attestation.measurements.get("latency")
-    if found is None:
-        return "not measured"
-    where = bundle.attestation.machine.processor or bundle.attestation.machine.architecture
-    times = f"p50 {1e6 * found['p50']:.0f} µs, p99 {1e6 * found['p99']:.0f} µs"
-    return f"{times} of {found['rows']:,} real rows on one thread of {where}"
 
 
 def _history_line(record: AliasRecord) -> str:
