@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.statistics.bootstrap import LEVEL
 from pipelines.claims import Claims
 from pipelines.estimate import Estimate, Number
 
@@ -64,6 +65,7 @@ class EnsembleStudy(msgspec.Struct, frozen=True, eq=False):
     """Every way to combine the members beside the run's, and how far they differ; ``refused``: why some were not.
 
     ``sets``: the run's ensemble's, at several coverages. ``claims``: what it measures where there were claims.
+    ``level``: of confidence of all intervals.
     """
 
     combined: tuple[Combined, ...]
@@ -71,6 +73,7 @@ class EnsembleStudy(msgspec.Struct, frozen=True, eq=False):
     refused: dict[str, str] = {}
     sets: tuple[Sets, ...] = ()
     claims: Claims | None = None
+    level: float = LEVEL
 
     def of(self, kind: Kind) -> tuple[Combined, ...]:
         """The ways of one kind."""

@@ -7,7 +7,7 @@ are int64 nanoseconds UTC; metrics are named in `METRICS` and are per decision u
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -26,6 +26,9 @@ from pipelines.importances import ImportanceStudy
 from pipelines.laboratory import Laboratory
 from pipelines.ledger.summary import TrialSummary
 from pipelines.meta import MetaStudy
+
+if TYPE_CHECKING:
+    from models.bundle.machine import Attestation
 
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
@@ -318,6 +321,26 @@ class BundleInfo(msgspec.Struct, frozen=True):
     aliases: tuple[str, ...] = ()
 
 
+class Latency(msgspec.Struct, frozen=True):
+    """What a decision of the bundle's graph took where it was made: seconds at the median and the 99th percentile.
+
+    Of ``rows`` distinct real rows, one after another on one thread of ``machine``.
+    """
+
+    p50: float
+    p99: float
+    rows: int
+    machine: str
+
+    @classmethod
+    def attested(cls, found: Attestation) -> Latency | None:
+        """What a bundle was written with; None if it was not measured."""
+        measured, machine = found.measurements.get("latency"), found.machine
+        if measured is None:
+            return None
+        return cls(measured["p50"], measured["p99"], measured["rows"], machine.processor or machine.architecture)
+
+
 class Lineage(msgspec.Struct, frozen=True):
     """What a model descends from, as digests.
 
@@ -370,6 +393,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     paper: PaperRun | None = None
     certificate: dict[str, Any] = {}
     bundle: BundleInfo | None = None
+    latency: Latency | None = None
     trials: TrialSummary
     laboratory: Laboratory | None = None
     audit: Audit | None = None

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 
 Floats = NDArray[np.float64]
+LEVEL = 0.95
+"""Of confidence, where none is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def time_blocks(time: NDArray[np.int64], cell_length: int, block: int, draws: in
     return TimeBlocks(cell.astype(np.int64), counts)
 
 
-def mean_interval(values: Floats, weight: Floats, blocks: TimeBlocks, level: float = 0.95) -> Interval:
+def mean_interval(values: Floats, weight: Floats, blocks: TimeBlocks, level: float = LEVEL) -> Interval:
     """The weighted mean of per-row values and its interval.
 
     Parameters

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from models.statistics.bootstrap import Interval, TimeBlocks, mean_interval, percentiles
+from models.statistics.bootstrap import LEVEL, Interval, TimeBlocks, mean_interval, percentiles
 from models.statistics.predictions import (
     Ranking,
     accuracy,
@@ -74,7 +74,7 @@ def scores(outcomes: Outcomes, probability: Floats) -> dict[str, float]:
 
 
 def score_intervals(
-    outcomes: Outcomes, probability: Floats, blocks: TimeBlocks, level: float = 0.95
+    outcomes: Outcomes, probability: Floats, blocks: TimeBlocks, level: float = LEVEL
 ) -> dict[str, Interval]:
     """Every score of a predictor with its bootstrap interval; names as in `scores`."""
     label, weight = outcomes.label, outcomes.weight
@@ -158,7 +158,7 @@ def drawn_correlation(one: Floats, other: Floats, blocks: TimeBlocks) -> Floats:
 
 
 def loss_difference(
-    outcomes: Outcomes, other: Floats, ours: Floats, blocks: TimeBlocks, level: float = 0.95
+    outcomes: Outcomes, other: Floats, ours: Floats, blocks: TimeBlocks, level: float = LEVEL
 ) -> Interval:
     """Another predictor's log loss minus ours, paired row by row: above zero, ours is better."""
     difference = row_log_loss(outcomes.label, other) - row_log_loss(outcomes.label, ours)

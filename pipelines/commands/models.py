@@ -12,8 +12,11 @@ from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, 
 from pipelines.errors import StageError
 
 if TYPE_CHECKING:
+<<<<<<< HEAD
     from models.bundle.bundle import Bundle
     from models.bundle.manifest import Manifest
+=======
+>>>>>>> members
     from models.bundle.store import AliasRecord, ModelStore
     from pipelines.workspace import Workspace
 
@@ -66,7 +69,8 @@ def list_(workspace: WorkspaceOption = WORKSPACE) -> None:
 def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE) -> None:
     """Show one version: what it is, what it was trained on, its certificate, and the history of its aliases."""
     from market.time import format_time
-    from pipelines.report.view import flattened
+    from pipelines.report.view import flattened, latency_text
+    from pipelines.results import Latency
 
     store = _store(open_workspace(workspace))
     bundle = store.resolve(name, reference(version))
@@ -84,7 +88,7 @@ def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE)
         "trials": str(training.trials),
         "configuration": training.config_digest,
         "graph": f"{len(bundle.model):,} bytes",
-        "latency": _latency(bundle),
+        "latency": latency_text(Latency.attested(bundle.attestation)),
     }
     certificate = {f"certificate.{key}": value for key, value in flattened(manifest.certificate)}
     typer.echo(table(("", ""), [*facts.items(), *certificate.items()]).lstrip("\n"))
@@ -93,6 +97,7 @@ def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE)
             typer.echo(_history_line(record))
 
 
+<<<<<<< HEAD
 def decides(manifest: Manifest) -> str:
     """Where a model makes decisions, in words."""
     words = f"where {manifest.features.events} is not 0" if manifest.features.events else "at every bar"
@@ -110,6 +115,8 @@ def _latency(bundle: Bundle) -> str:
     return f"{times} of {found['rows']:,} real rows on one thread of {where}"
 
 
+=======
+>>>>>>> members
 def _history_line(record: AliasRecord) -> str:
     from market.time import format_time
 

@@ -23,6 +23,7 @@ from pipelines.report.view import (
     covered,
     decision_sentences,
     flattened,
+    latency_text,
     performance_rows,
     predictor_rows,
     reference_rows,
@@ -50,8 +51,9 @@ def card(result: RunResult, history: Sequence[AliasRecord] = ()) -> Document:
     mine = [one for one in history if result.bundle is not None and one.digest == result.bundle.digest]
     sections = (
         Section("What the statistics support", points=said.sentences),
+        *_standing(result, history),
         Section("Limits", points=limits(result, mine)),
-        _what(result),
+        _what(result, history),
         _data(result),
         _features(result),
         _labels(result),
@@ -74,7 +76,62 @@ def _title(result: RunResult) -> str:
     return result.name if version is None else f"{result.name}, version {version}"
 
 
-def _what(result: RunResult) -> Section:
+def held(digest: str, history: Sequence[AliasRecord]) -> dict[str, AliasRecord]:
+    """The aliases that point to a bundle by a model's history, each with the change that made it so."""
+    last = {one.alias: one for one in history}
+    return {alias: one for alias, one in last.items() if one.digest == digest}
+
+
+def lost(digest: str, history: Sequence[AliasRecord]) -> dict[str, AliasRecord]:
+    """The aliases that pointed to a bundle and do so no more, each with the change that took it away."""
+    found: dict[str, AliasRecord] = {}
+    before: dict[str, str] = {}
+    for one in history:
+        if one.digest == digest:
+            found.pop(one.alias, None)
+        elif before.get(one.alias) == digest:
+            found[one.alias] = one
+        before[one.alias] = one.digest
+    return found
+
+
+def gates_text(one: AliasRecord) -> str:
+    """What the gates said when an alias was moved, in words.
+
+    Examples
+    --------
+    >>> from models.bundle.store import Verdict
+    >>> gates_text(AliasRecord("spot", "champion", 1, "ab" * 32, 1, 0, 0, "Ada", (Verdict("drift", True),)))
+    'all 1 gates were passed'
+    """
+    if one.action != "promote":
+        return "without gates, by a rollback"
+    failed = [verdict.gate for verdict in one.verdicts if not verdict.passed]
+    return f"overruled: {', '.join(failed)}" if failed else f"all {len(one.verdicts)} gates were passed"
+
+
+def _standing(result: RunResult, history: Sequence[AliasRecord]) -> tuple[Section, ...]:
+    if result.bundle is None:
+        return ()
+    points = [
+        f"@{alias} since {second(one.at)}, by {one.person}: {gates_text(one)}."
+        for alias, one in held(result.bundle.digest, history).items()
+    ]
+    points += [
+        f"@{alias} until {second(one.at)}, when it went to version {one.version}."
+        for alias, one in lost(result.bundle.digest, history).items()
+    ]
+    return (Section("Standing", points=tuple(points)),) if points else ()
+
+
+def _aliases(result: RunResult, history: Sequence[AliasRecord]) -> str:
+    if result.bundle is None:
+        return UNKNOWN
+    known = tuple(held(result.bundle.digest, history)) if history else result.bundle.aliases
+    return ", ".join(f"@{alias}" for alias in known) or "none"
+
+
+def _what(result: RunResult, history: Sequence[AliasRecord]) -> Section:
     members = tuple(one.name for one in result.predictors if one.role == "member")
     rows = [
         ("Predicts", f"the direction in which a trade on {listed(tuple(one.symbol for one in result.data))} ends"),
@@ -83,7 +140,7 @@ def _what(result: RunResult) -> Section:
         ("Weights", ", ".join(f"{name} {number(value, 3, signed=True)}" for name, value in result.weights.items())),
         ("Trained through", UNKNOWN if result.trained_through is None else format_time(result.trained_through)),
         ("Made", f"{second(result.created)} by run {result.run_id}"),
-        ("Aliases", ", ".join(f"@{alias}" for alias in result.bundle.aliases) if result.bundle else UNKNOWN),
+        ("Aliases", _aliases(result, history)),
     ]
     return Section("What it is", tables=(pairs((name, value or UNKNOWN) for name, value in rows),))
 
@@ -249,7 +306,10 @@ def _certificate(result: RunResult) -> Section:
     )
     rows = tuple((row["name"], row["bound"], *row["cells"]) for row in certificate_rows(found))
     table = Table(("", "bound", *(f"largest error, {kind}" for kind in KINDS.values())), rows)
-    return Section("Certificate", (sentence,), tuple(decision_sentences(found)), (table,))
+    size = f" The graph has {found['graph_bytes']:,} bytes." if "graph_bytes" in found else ""
+    serving = f"A decision takes {latency_text(result.latency)}.{size}" if result.latency or size else ""
+    sentences = (sentence, serving) if serving else (sentence,)
+    return Section("Certificate", sentences, tuple(decision_sentences(found)), (table,))
 
 
 def _audit(result: RunResult) -> Section:

@@ -44,14 +44,15 @@ def sentence(study: EnsembleStudy) -> str:
     others = [one for one in study.combined if not one.chosen]
     better = tuple(NAMES[one.name] for one in others if one.difference.below_zero)
     worse = sum(one.difference.above_zero for one in others)
+    level = percent(study.level, 0)
     looked = f"{len(others)} other ways to combine the same members, on the same decisions"
     if better:
         return (
-            f"Of {looked}, the 95 % intervals say that {listed(better)} had a lower log loss than this run's. They are "
-            "not corrected for looking at so many; a training with another way is a trial of its own."
+            f"Of {looked}, the {level} intervals say that {listed(better)} had a lower log loss than this run's. They "
+            "are not corrected for looking at so many; a training with another way is a trial of its own."
         )
     worse_text = f", and of {worse} they say a higher one" if worse else ""
-    return f"Of {looked}, the 95 % intervals give none a lower log loss than this run's{worse_text}."
+    return f"Of {looked}, the {level} intervals give none a lower log loss than this run's{worse_text}."
 
 
 def diversity_sentence(found: Diversity) -> str:

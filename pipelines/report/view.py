@@ -23,6 +23,7 @@ from pipelines.results import (
     Backtest,
     Estimate,
     Fold,
+    Latency,
     Number,
     Performance,
     Predictor,
@@ -296,6 +297,20 @@ def decision_sentences(certificate: Mapping[str, Any]) -> list[str]:
         "nearer."
         for one in certificate.get("decisions", ())
     ]
+
+
+def latency_text(found: Latency | None) -> str:
+    """What a decision takes, in words.
+
+    Examples
+    --------
+    >>> latency_text(Latency(7.1e-05, 1.64e-04, 2_000, "x86_64")), latency_text(None)
+    ('p50 71 µs, p99 164 µs of 2,000 real rows on one thread of x86_64', 'not measured')
+    """
+    if found is None:
+        return "not measured"
+    times = f"p50 {number(1e6 * found.p50, 0)} µs, p99 {number(1e6 * found.p99, 0)} µs"
+    return f"{times} of {found.rows:,} real rows on one thread of {found.machine}"
 
 
 def image(picture: Picture) -> Row:

@@ -18,7 +18,7 @@ from models.ensemble.conformal import prediction_sets
 from models.ensemble.nested import FoldScores, compared_folds
 from models.errors import EnsembleError
 from models.members.protocol import Progress
-from models.statistics.bootstrap import mean_interval
+from models.statistics.bootstrap import LEVEL, mean_interval
 from models.statistics.diversity import ambiguity, disagreement, error_correlation, gain_correlation
 from models.statistics.evaluation import loss_difference, score_intervals
 from pipelines.arrays_json import read_document, write_document
@@ -68,7 +68,7 @@ def combined(
         kind,
         way == config.ensemble,
         {key: estimate(one) for key, one in scores.items()},
-        estimate(loss_difference(compared.outcomes, probability, ours, compared.blocks)),
+        estimate(loss_difference(compared.outcomes, probability, ours, compared.blocks, LEVEL)),
         {} if last is None else dict(zip(config.members, last.weights, strict=True)),
     )
 
@@ -128,7 +128,8 @@ def study(config: RunConfig, folds: Sequence[FoldScores], compared: Compared, pr
     levels = sorted({*COVERAGES, config.ensemble.coverage})
     conformal = tuple(sets(one, config, folds, compared) for one in levels)
     members = tuple(config.members)
-    return EnsembleStudy(tuple(found), diversity(members, compared), refused, conformal, claims(members, compared))
+    found_claims = claims(members, compared)
+    return EnsembleStudy(tuple(found), diversity(members, compared), refused, conformal, found_claims, LEVEL)
 
 
 def ensembles_job(

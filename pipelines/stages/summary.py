@@ -19,6 +19,7 @@ from market.quality import check_bars
 from market.universe import clipped
 from models.bundle.bundle import Bundle
 from models.ensemble.nested import Combination
+from models.statistics.bootstrap import LEVEL
 from models.weights import effective_rows
 from pipelines import results
 from pipelines.audit.findings import Audit
@@ -182,6 +183,8 @@ def compose_result(
         weights=dict(zip(config.members, weights, strict=False)),
         backtest=backtest,
         certificate=found.manifest.certificate,
+        latency=results.Latency.attested(found.attestation),
+        confidence=LEVEL,
         bundle=results.BundleInfo(config.name, None, found.digest, str(bundle)),
         trials=trials,
         laboratory=laboratory,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from market.time import format_time
 from models.bundle.store import AliasRecord
-from pipelines.report.card import CARD_FILE, card
+from pipelines.report.card import CARD_FILE, card, gates_text, held, lost
 from pipelines.report.markdown import shortened
 from pipelines.results import RunResult
 from pipelines.verdict import verdict
@@ -29,4 +30,21 @@ def version_tags(result: RunResult) -> dict[str, str]:
         "bot4.prediction_supported": str(said.prediction_supported).lower(),
         "bot4.profit_supported": str(said.profit_supported).lower(),
         "bot4.certified": str(bool(result.certificate.get("passed"))).lower(),
+    }
+
+
+def standing_tags(digest: str, history: Sequence[AliasRecord]) -> dict[str, str]:
+    """Since or until when each alias pointed to a version, and what the gates said: ``bot4.champion``, say.
+
+    Examples
+    --------
+    >>> standing_tags("ab" * 32, [AliasRecord("spot", "champion", 1, "ab" * 32, 1, 0, 0, "Ada")])
+    {'bot4.champion': 'since 1970-01-01, all 0 gates were passed'}
+    """
+    found = {
+        f"bot4.{alias}": f"since {format_time(one.at)[:10]}, {gates_text(one)}"
+        for alias, one in held(digest, history).items()
+    }
+    return found | {
+        f"bot4.{alias}": f"until {format_time(one.at)[:10]}" for alias, one in lost(digest, history).items()
     }

@@ -69,6 +69,7 @@ def record(result: RunResult, folder: Path, workspace: Workspace) -> bool:
 def mirror_aliases(result: RunResult, workspace: Workspace) -> tuple[str, ...]:
     """Let MLflow's registry show every alias that the model store has for the run's bundle; returns them."""
     from pipelines.tracking.registry import Registry
+    from pipelines.tracking.standing import refresh
     from pipelines.tracking.tracker import mlflow_client
 
     info, uri = bundle_of(result), workspace.mlflow_uri
@@ -77,6 +78,7 @@ def mirror_aliases(result: RunResult, workspace: Workspace) -> tuple[str, ...]:
     registry = Registry(mlflow_client(uri), uri)
     for alias in found:
         registry.mirror_digest(info.name, info.digest, alias)
+    refresh(registry, workspace, info.name)
     return found
 
 

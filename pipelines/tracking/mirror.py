@@ -11,6 +11,8 @@ from pipelines.workspace import Workspace
 def mirror(workspace: Workspace, name: str, digest: str, alias: str) -> str:
     """Let ``@alias`` in MLflow point to the version with this bundle; returns what happened, in words.
 
+    The versions that hold or held an alias are described anew: their pages say since or until when.
+
     Nothing is created: without MLflow, or a tracking store that knows the bundle, there is nothing to show it in.
     """
     uri = workspace.mlflow_uri
@@ -21,10 +23,13 @@ def mirror(workspace: Workspace, name: str, digest: str, alias: str) -> str:
         return f"there is no MLflow store {local} to tell"
     from mlflow.exceptions import MlflowException
 
+    from pipelines.tracking.standing import refresh
     from pipelines.tracking.tracker import mlflow_client
 
     try:
-        version = Registry(mlflow_client(uri), uri).mirror_digest(name, digest, alias)
+        registry = Registry(mlflow_client(uri), uri)
+        version = registry.mirror_digest(name, digest, alias)
+        refresh(registry, workspace, name)
     except MlflowException as error:
         return f"MLflow's registry at {uri} was not told: {error.message}"
     if version is None:

@@ -46,9 +46,10 @@ class Registry:
             )
         return int(version.version)
 
-    def describe(self, name: str, version: int, text: str, tags: Mapping[str, str]) -> None:
-        """Show a version's card on its page, and what to filter versions by."""
-        self._client.update_model_version(name, str(version), text)
+    def describe(self, name: str, version: int, text: str | None, tags: Mapping[str, str]) -> None:
+        """Show a version's card on its page, if there is one, and what to filter versions by."""
+        if text is not None:
+            self._client.update_model_version(name, str(version), text)
         for key, value in tags.items():
             self._client.set_model_version_tag(name, str(version), key, value)
 

@@ -19,7 +19,7 @@ from models.bundle.store import AliasRecord
 from pipelines.figures.gallery import gallery
 from pipelines.results import Fold, RunResult, SeriesData
 from pipelines.tracking.audit import audit_metrics, audit_tables, audit_tags
-from pipelines.tracking.card import card_text, version_tags
+from pipelines.tracking.card import card_text, standing_tags, version_tags
 from pipelines.tracking.content import (
     Metrics,
     curve_name,
@@ -185,7 +185,8 @@ class Tracker:
             if bundle is not None and result.bundle is not None:
                 name = result.bundle.name
                 version = tracked.bundle(bundle, name, result.bundle.digest)
-                self.registry.describe(name, version, card_text(result, history), version_tags(result))
+                said = version_tags(result) | standing_tags(result.bundle.digest, history)
+                self.registry.describe(name, version, card_text(result, history), said)
         return tracked
 
     def mirror_alias(self, name: str, version: int, alias: str) -> None:

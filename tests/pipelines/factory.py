@@ -17,6 +17,7 @@ from pipelines.results import (
     Finding,
     Fold,
     Importance,
+    Latency,
     LearningCurve,
     Lineage,
     PairedDifference,
@@ -287,6 +288,7 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
             "passed": True,
             "reasons": [],
             "tolerance": 1e-5,
+            "graph_bytes": 654_321,
             "members": {
                 "lightgbm": certified(0.0, real=0.0, threshold=0.0, extreme=0.0),
                 "lstm": certified(2e-6, real=3.1e-7, extreme=2.2e-8),
@@ -294,6 +296,7 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
             "ensemble": certified(1e-5, real=4.3e-8, threshold=1.1e-9, extreme=0.0),
             "decisions": [{"threshold": 0.5, "inside": 12, "flips_inside": 1, "flips": 0}],
         },
+        latency=Latency(7.1e-5, 1.64e-4, 2_000, "a fast one"),
         bundle=BundleInfo("artificial", 3, "b0b0" * 16, "store/bundles/b0b0", ("challenger",)),
         trials=trials,
         laboratory=make_laboratory(np.random.default_rng(seed), trials, BEGIN + 240 * DAY, drift=drift * DAY / STEP),

@@ -53,7 +53,7 @@ def history(tracker, run, name):
     return sorted((one.step, one.value) for one in tracker.client.get_metric_history(run.run_id, name))
 
 
-def soon(what, seconds=60.0):
+def soon(what, seconds=300.0):
     """Wait until something is so; it is looked at, not timed."""
     until = time.monotonic() + seconds
     while not what():

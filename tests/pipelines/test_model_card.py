@@ -111,6 +111,10 @@ def changes(result):
     yield "features", replace(result, features=replace(result.features, names=("sma_3",)))
     yield "versions", replace(result, versions={"python": "4.0"})
     yield "certificate", replace(result, certificate={**result.certificate, "tolerance": 7e-5})
+    yield "graph", replace(result, certificate={**result.certificate, "graph_bytes": 7})
+    for name in ("p50", "p99", "rows"):
+        yield f"latency {name}", replace(result, latency=replace(result.latency, **{name: 3}))
+    yield "machine", replace(result, latency=replace(result.latency, machine="another"))
     curve = result.reliability[-1]
     yield "calibration", replace(result, reliability=(replace(curve, observed=curve.observed / 2),))
 
@@ -164,6 +168,31 @@ def test_an_override_is_a_limit_and_a_promotion(result):
     assert "- Ada put it at @champion although profit failed: “to see it trade”." in words
     assert "| promote to @champion | Ada | profit | to see it trade |" in words
     assert "Ada" not in markdown(card(result, [replace(overruled(result), digest="other")]))
+
+
+def test_a_card_says_since_and_until_when_it_is_the_champion_and_what_the_gates_said(result):
+    passed = AliasRecord(
+        "artificial", "champion", 3, result.bundle.digest, 1, 0, 10**18, "Ada", (Verdict("drift", True),)
+    )
+    said = markdown(card(result, [passed]))
+    assert "## Standing" in said
+    assert "- @champion since 2001-09-09T01:46:40Z, by Ada: all 1 gates were passed." in said
+    assert "| Aliases | @champion |" in said
+    assert "overruled: profit." in markdown(card(result, [overruled(result)]))
+    after = replace(passed, version=4, digest="d" * 64, change=2, at=2 * 10**18)
+    said = markdown(card(result, [passed, after]))
+    assert "- @champion until 2033-05-18T03:33:20Z, when it went to version 4." in said
+    assert "| Aliases | none |" in said
+    back = replace(passed, change=3, at=3 * 10**18, action="rollback", verdicts=())
+    said = markdown(card(result, [passed, after, back]))
+    assert "- @champion since 2065-01-24T05:20:00Z, by Ada: without gates, by a rollback." in said
+    assert "until" not in said.split("## Standing")[1].split("##")[0]
+    assert "Standing" not in markdown(card(result, [after]))
+
+
+def test_a_card_says_what_a_decision_takes(text):
+    assert "A decision takes p50 71 µs, p99 164 µs of 2,000 real rows on one thread of a fast one." in text
+    assert "The graph has 654,321 bytes." in text
 
 
 def test_a_short_card_has_whole_sections_and_says_where_the_rest_is(result, text):

@@ -109,6 +109,35 @@ def test_a_promotion_puts_the_mirror_right(moved):
     assert moved_by_hand(moved, "tiny") == ()
 
 
+def test_a_move_writes_the_cards_of_both_versions_anew_and_one_by_hand_writes_none(place):
+    workspace, client = place
+    store = ModelStore(workspace.store)
+
+    def page(version):
+        found = client.get_model_version("tiny", version)
+        return found.description or "", found.tags.get("bot4.champion", "")
+
+    first = store.aliases("tiny")["champion"]
+    mirror(workspace, "tiny", first.digest, "champion")
+    assert "@champion since" in page("1")[0]
+    assert page("1")[1].endswith("all 1 gates were passed")
+    assert page("2") == ("", "")
+    client.set_registered_model_alias("tiny", "champion", "2")
+    assert page("2") == ("", "")
+    refused = (Verdict("profit", False),)
+    second = store.promote("tiny", 2, "champion", refused, "Ada", "to see both pages")
+    mirror(workspace, "tiny", second.digest, "champion")
+    assert "@champion until" in page("1")[0]
+    assert page("1")[1].startswith("until ")
+    assert "by Ada: overruled: profit" in page("2")[0]
+    assert page("2")[1].endswith("overruled: profit")
+    assert moved_by_hand(workspace, "tiny") == ()
+    back = store.rollback("tiny", "champion")
+    mirror(workspace, "tiny", back.digest, "champion")
+    assert "without gates, by a rollback" in page("1")[0]
+    assert page("2")[1].startswith("until ")
+
+
 def test_without_mlflow_there_is_nothing_to_tell(tmp_path):
     assert moved_by_hand(Workspace(tmp_path), "tiny") == ()
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:

@@ -84,7 +84,9 @@ def test_where_a_sum_is_right_the_run_by_a_mean_is_told_so():
 
 def test_where_the_run_is_right_no_other_is_found_better():
     text = sentence(found_of(config_of()))
-    assert "give none a lower log loss" in text
+    assert "the 95 % intervals give none a lower log loss" in text
+    narrower = msgspec.structs.replace(found_of(config_of()), level=0.8)
+    assert "the 80 % intervals give none a lower log loss" in sentence(narrower)
 
 
 def test_what_rows_do_not_allow_is_said():
