@@ -12,11 +12,7 @@ from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, 
 from pipelines.errors import StageError
 
 if TYPE_CHECKING:
-<<<<<<< HEAD
-    from models.bundle.bundle import Bundle
     from models.bundle.manifest import Manifest
-=======
->>>>>>> members
     from models.bundle.store import AliasRecord, ModelStore
     from pipelines.workspace import Workspace
 
@@ -97,7 +93,6 @@ def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE)
             typer.echo(_history_line(record))
 
 
-<<<<<<< HEAD
 def decides(manifest: Manifest) -> str:
     """Where a model makes decisions, in words."""
     words = f"where {manifest.features.events} is not 0" if manifest.features.events else "at every bar"
@@ -105,18 +100,6 @@ def decides(manifest: Manifest) -> str:
     return f"{words}, if the prediction set holds one side" if held else words
 
 
-def _latency(bundle: Bundle) -> str:
-    """What a bar took where the bundle was made, by its attestation."""
-    found = bundle.attestation.measurements.get("latency")
-    if found is None:
-        return "not measured"
-    where = bundle.attestation.machine.processor or bundle.attestation.machine.architecture
-    times = f"p50 {1e6 * found['p50']:.0f} µs, p99 {1e6 * found['p99']:.0f} µs"
-    return f"{times} of {found['rows']:,} real rows on one thread of {where}"
-
-
-=======
->>>>>>> members
 def _history_line(record: AliasRecord) -> str:
     from market.time import format_time
 

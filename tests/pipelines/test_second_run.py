@@ -107,7 +107,6 @@ def test_without_mlflow_a_run_is_registered_saved_and_tracked_later(road, server
     assert tracked.count(result.run_id) == 1
 
 
-<<<<<<< HEAD
 def test_learning_curves_were_in_mlflow_before_anything_else_of_the_run(road):
     with closing(sqlite3.connect(road.workspace / "mlflow.db")) as database:
         (parent,) = {run for (run,) in database.execute("SELECT run_uuid FROM tags WHERE key = 'bot4.run_id'")}
@@ -120,16 +119,11 @@ def test_learning_curves_were_in_mlflow_before_anything_else_of_the_run(road):
     assert live == (0,)
 
 
-def flow_states(workspace):
-    with closing(sqlite3.connect(workspace.prefect / "prefect.db")) as database:
-        return [state for (state,) in database.execute("SELECT state_name FROM flow_run")]
-=======
 def flow_states(server):
     """How many flow runs a Prefect server has in each state."""
     request = urllib.request.Request(f"{server}/flow_runs/filter", b"{}", {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as reply:
         return Counter(run["state_type"] for run in json.load(reply))
->>>>>>> faster
 
 
 def test_prefect_names_every_task_by_its_stage(road):
