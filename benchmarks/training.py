@@ -1,18 +1,32 @@
-"""Training an LSTM: our streams with carried state beside the usual loop over windows, bars per second."""
+"""Training the members, bars per second: the LSTM beside plain loops of torch, trees beside their libraries' defaults.
+
+The plain loop over streams is what the LSTM's training would be without our part: the same number of layers and units,
+sequences of the same length side by side, a state that is carried and cut, AdamW. The loop over windows is what
+tutorials do. Trees are timed by bar and round; both sides grow the same number of trees, each of its own size.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import lightgbm
 import numpy as np
 import torch
+import xgboost
 
 from benchmarks.harness import Result, compare
 from market.bars import empty_bars
 from models.dataset import Panel, Samples, Series
+from models.members.lightgbm import LightgbmConfig, LightgbmMember
 from models.members.lstm import LstmConfig, LstmMember
 from models.members.sequence_training import deterministic
+from models.members.xgboost import XgboostConfig, XgboostMember
 
 FEATURES, HIDDEN, LAYERS, WINDOW = 50, 64, 5, 60
 SERIES, BARS, WINDOWED_BARS = 5, 8_000, 2_048
+SIDE_BY_SIDE, CHUNK = 64, 128
+"""Streams of the plain loop, and the bars between two steps of its optimiser."""
+ROUNDS = 100
 
 
 def panel(generator: np.random.Generator) -> Panel:
@@ -58,28 +72,111 @@ def windowed_epoch(rows: torch.Tensor, label: torch.Tensor) -> None:
         optimizer.step()
 
 
+class Streamed(torch.nn.Module):
+    """torch's own stacked LSTM over a stream, with its state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = torch.nn.LSTM(FEATURES, HIDDEN, LAYERS, dropout=0.1, batch_first=True)
+        self.head = torch.nn.Linear(HIDDEN, 1)
+
+    def forward(self, rows: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        """Logits (B, T) of rows (B, T, F), and the next state."""
+        out, state = self.lstm(rows, state)
+        return self.head(out).squeeze(-1), state
+
+
+def streamed_epoch(rows: torch.Tensor, label: torch.Tensor, bf16: bool) -> None:
+    """One pass over streams (B, T, F), a chunk of bars after another, the state carried and cut."""
+    network, state = Streamed(), None
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    for start in range(0, rows.shape[1], CHUNK):
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits, state = network(rows[:, start : start + CHUNK], state)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), label[:, start : start + CHUNK])
+        torch.autograd.backward(loss)
+        optimizer.step()
+        state = tuple(part.detach() for part in state)
+
+
 def run() -> list[Result]:
+    """One epoch of each network, `ROUNDS` trees of each library; ours includes scaling, streams and validation."""
+    return [*networks(), *trees()]
+
+
+def trees() -> list[Result]:
+    """Each member's own settings beside the library's defaults, on one thread, both evaluating the same two sets."""
+    data = panel(np.random.default_rng(0))
+    train, validation = np.split(np.arange(len(data.samples)), [int(0.95 * SERIES * BARS)])
+    x = [data.rows(part) for part in (train, validation)]
+    label = [data.samples.label[part] for part in (train, validation)]
+    members = {
+        "LightGBM": LightgbmMember(LightgbmConfig(rounds=ROUNDS, patience=ROUNDS)),
+        "XGBoost": XgboostMember(XgboostConfig(rounds=ROUNDS, patience=ROUNDS)),
+    }
+
+    def plain_lightgbm() -> None:
+        first = lightgbm.Dataset(x[0], label[0])
+        second = first.create_valid(x[1], label[1])
+        told = {"objective": "binary", "num_threads": 1, "verbosity": -1}
+        lightgbm.train(told, first, ROUNDS, valid_sets=[first, second])
+
+    def plain_xgboost() -> None:
+        first, second = (xgboost.DMatrix(*one, nthread=1) for one in zip(x, label, strict=True))
+        told = {"objective": "binary:logistic", "nthread": 1, "verbosity": 0}
+        xgboost.train(told, first, ROUNDS, evals=[(first, "train"), (second, "validation")], verbose_eval=False)
+
+    return [
+        compare(
+            f"{name} training, {ROUNDS} rounds",
+            "bar and round",
+            lambda name=name: members[name].fit(data, train, validation, seed=0),  # type: ignore[misc]
+            f"{name}'s defaults",
+            {"LightGBM": plain_lightgbm, "XGBoost": plain_xgboost}[name],
+            work=len(train) * ROUNDS,
+            repetitions=3,
+        )
+        for name in members
+    ]
+
+
+def networks() -> list[Result]:
     """One epoch of each on two threads; ours includes scaling, cutting streams and validation."""
     data = panel(np.random.default_rng(0))
     train, validation = np.split(np.arange(len(data.samples)), [int(0.95 * SERIES * BARS)])
-    member = {bf16: LstmMember(LstmConfig(hidden=HIDDEN, epochs=1, bf16=bf16)) for bf16 in (False, True)}
+    member = {bf16: LstmMember(LstmConfig(hidden=HIDDEN, epochs=1, bf16=bf16, threads=2)) for bf16 in (False, True)}
     rows = torch.from_numpy(data.series[0].features.astype(np.float32))
     label = torch.from_numpy(data.samples.label[:WINDOWED_BARS].astype(np.float32))
+    every = np.concatenate([one.features for one in data.series]).astype(np.float32)
+    streams = torch.from_numpy(every.reshape(SIDE_BY_SIDE, -1, FEATURES))
+    labels = torch.from_numpy(data.samples.label.astype(np.float32).reshape(SIDE_BY_SIDE, -1))
 
     def windowed() -> None:
         with deterministic(threads=2):
             windowed_epoch(rows, label)
 
-    return [
-        compare(
-            f"LSTM training, hidden {HIDDEN}, {'bf16' if bf16 else 'float32'}",
-            "bar and epoch",
-            lambda bf16=bf16: member[bf16].fit(data, train, validation, seed=0),  # type: ignore[misc]
-            f"windows of {WINDOW}, torch.nn.LSTM",
-            windowed,
-            work=len(train),
-            repetitions=3,
-            peer_work=WINDOWED_BARS,
-        )
-        for bf16 in (False, True)
-    ]
+    def streamed(bf16: bool) -> None:
+        with deterministic(threads=2):
+            streamed_epoch(streams, labels, bf16)
+
+    found = []
+    for bf16 in (False, True):
+        peers = {
+            f"windows of {WINDOW}, torch.nn.LSTM": (windowed, WINDOWED_BARS),
+            "a plain loop over streams, torch.nn.LSTM": (lambda bf16=bf16: streamed(bf16), len(every)),
+        }
+        found += [
+            compare(
+                f"LSTM training, hidden {HIDDEN}, {'bf16' if bf16 else 'float32'}",
+                "bar and epoch",
+                lambda bf16=bf16: member[bf16].fit(data, train, validation, seed=0),  # type: ignore[misc]
+                name,
+                peer,
+                work=len(train),
+                repetitions=3,
+                peer_work=work,
+            )
+            for name, (peer, work) in peers.items()
+        ]
+    return found

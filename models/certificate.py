@@ -52,8 +52,9 @@ class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``decisions``: the probabilities at which decisions change. ``tolerance``: half the width of the band around each,
     and the ensemble's bound. Rows: real ones for every member, threshold rows for every one with trees; ``sequence``:
     the longest contiguous stretch for every one with recurrent state. ``bounds``: the largest absolute difference in
-    probability by member name; by default what the members' kinds state. Members without state: ``rows`` of all kinds
-    together, ``hard_rows`` at extreme and at subnormal values each, and with NaN where there are trees.
+    probability by member name; by default what the members' kinds state. ``hard_rows``: at extreme and at subnormal
+    values each, and with NaN, or in runs between rows with NaN, where there are trees or a state. Members without
+    state: ``rows`` of all kinds together.
     """
 
     decisions: tuple[float, ...] = (0.5,)
@@ -404,11 +405,14 @@ def _lacking(
             yield f"{name}: compared on {finding.rows.get(THRESHOLD, 0)} threshold rows; {needs.threshold_rows} needed"
         if name in recurrent and finding.longest < needs.sequence:
             yield f"{name}: the longest stretch with carried state has {finding.longest} rows; {needs.sequence} needed"
-        if name in recurrent or name == "ensemble":
+        if name == "ensemble":
+            continue
+        asked = (*kinds, MISSING) if name in trees | recurrent else kinds
+        for kind in asked:
+            if finding.rows.get(kind, 0) < needs.hard_rows:
+                yield f"{name}: compared on {finding.rows.get(kind, 0)} {kind} rows; {needs.hard_rows} are needed"
+        if name in recurrent:
             continue
         together = sum(finding.rows.values())
         if together < needs.rows:
             yield f"{name}: compared on {together} rows of all kinds; {needs.rows} are needed"
-        for kind in (*kinds, MISSING) if name in trees else kinds:
-            if finding.rows.get(kind, 0) < needs.hard_rows:
-                yield f"{name}: compared on {finding.rows.get(kind, 0)} {kind} rows; {needs.hard_rows} are needed"

@@ -15,8 +15,10 @@ from models.members.protocol import FittedMember
 from models.probes import SUBNORMALS, extreme_rows, missing_rows, threshold_rows
 
 REAL, THRESHOLD, EXTREME, SUBNORMAL, MISSING = "real", "threshold", "extreme", "subnormal", "missing"
-THRESHOLD_ROWS, EXTREME_ROWS = 2_000, 2_000
-"""Rows made for all members, whose graph answers them one after another."""
+TOGETHER = 2_000
+"""Rows of each kind that are made for all members, whose graph answers them one after another."""
+HOLES = 20
+"""One row in so many of those with missing values has one, and resets what is carried."""
 ALONE = {THRESHOLD: 60_000, EXTREME: 20_000, SUBNORMAL: 20_000, MISSING: 20_000}
 """Rows made for members without state, which answer many at once."""
 
@@ -43,7 +45,7 @@ class Evidence:
 def gather(
     model: onnx.ModelProto, natives: Mapping[str, Native], sequences: Sequence[NDArray[np.float64]], seed: int = 0
 ) -> list[Evidence]:
-    """Ask native members about real rows, and about threshold and extreme rows made from them.
+    """Ask native members about real rows, and about rows made from them: on thresholds, extreme, subnormal, with holes.
 
     Parameters
     ----------
@@ -105,5 +107,15 @@ def _stretches(
     for rows in sequences:
         yield REAL, rows
     pool = np.concatenate(sequences)
-    yield THRESHOLD, threshold_rows(model, pool, seed, THRESHOLD_ROWS, THRESHOLD_ROWS)
-    yield EXTREME, extreme_rows(pool, seed + 1, EXTREME_ROWS)
+    yield THRESHOLD, threshold_rows(model, pool, seed, TOGETHER, TOGETHER)
+    yield EXTREME, extreme_rows(pool, seed + 1, TOGETHER)
+    yield SUBNORMAL, extreme_rows(pool, seed + 6, TOGETHER, values=SUBNORMALS)
+    yield MISSING, holed(max(sequences, key=len)[-TOGETHER:], seed + 7)
+
+
+def holed(rows: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Rows (n, f), of which one in `HOLES` lacks one value: before the next, a carried state begins anew."""
+    generator, out = np.random.default_rng(seed), rows.copy()
+    lacking = np.flatnonzero(generator.random(len(out)) < 1.0 / HOLES)
+    out[lacking, generator.integers(0, out.shape[1], len(lacking))] = np.nan
+    return out

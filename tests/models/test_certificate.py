@@ -95,7 +95,13 @@ def test_an_exact_graph_passes(made, evidence):
     assert found.members["lightgbm"].rows["real"] == 2 * ROWS
     assert found.members["lightgbm"].rows["threshold"] >= 2_000
     assert sum(found.members["xgboost"].rows.values()) >= 100_000
-    assert found.members["xgboost"].rows["missing"] == ALONE["missing"]
+    holes = next(piece for piece in evidence if piece.kind == "missing" and not piece.at_once)
+    known = int(np.isfinite(holes.rows).all(axis=1).sum())
+    assert 1_500 < known < len(holes.rows) == 2_000
+    assert found.members["xgboost"].rows["missing"] == ALONE["missing"] + known
+    assert found.members["memory"].rows == {
+        "real": 2 * ROWS, "threshold": 2_000, "extreme": 2_000, "subnormal": 2_000, "missing": known
+    }  # fmt: skip
     assert set(found.members["lightgbm"].rows) == {"real", *ALONE}
     assert found.rows == sum(len(piece.rows) for piece in evidence)
     assert found.graph_bytes > 10_000
@@ -188,12 +194,14 @@ def test_a_missing_value_that_goes_to_the_other_side_is_found(made, evidence):
 
 
 def test_every_kind_of_row_is_asked_for(made, evidence):
-    reasons = check(made, [one for one in evidence if not one.at_once and one.kind != "extreme"]).reasons
-    for name in ("lightgbm", "xgboost"):
+    reasons = check(made, [one for one in evidence if not one.at_once and one.kind in ("real", "threshold")]).reasons
+    for name in ("lightgbm", "xgboost", "memory"):
         for kind in ("extreme", "subnormal", "missing"):
             assert f"{name}: compared on 0 {kind} rows; 1000 are needed" in reasons
+    for name in ("lightgbm", "xgboost"):
         assert any(reason.startswith(name) and "of all kinds; 100000 are needed" in reason for reason in reasons)
-    assert not any(reason.startswith(("memory", "ensemble")) for reason in reasons)
+    assert not any(reason.startswith("ensemble") for reason in reasons)
+    assert not any(reason.startswith("memory") and "of all kinds" in reason for reason in reasons)
 
 
 def test_fewer_bars_in_a_row_than_are_wanted_are_said(made, evidence):
@@ -223,6 +231,18 @@ def test_a_state_that_is_not_carried_is_found(made, evidence):
     together = [piece for piece in evidence if not piece.at_once]
     wrong = [Evidence(e.kind, e.rows, {**e.native, "memory": forgetful(e.rows)}) for e in together]
     assert any("memory: differs" in reason for reason in check(made, wrong).reasons)
+
+
+def test_a_state_that_a_hole_does_not_reset_is_found(made, evidence):
+    def stubborn(rows):
+        """Goes on with the state before a hole."""
+        out, good = np.full(len(rows), np.nan), ~np.isnan(rows).any(axis=1)
+        out[good] = memory_native(rows[good])
+        return out
+
+    together = [piece for piece in evidence if not piece.at_once and piece.kind == "missing"]
+    wrong = [Evidence(e.kind, e.rows, {**e.native, "memory": stubborn(e.rows)}) for e in together]
+    assert any("memory: differs" in reason and "missing" in reason for reason in check(made, wrong).reasons)
 
 
 def test_a_missing_probability_on_one_side_is_found(made, evidence):
