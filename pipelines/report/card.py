@@ -227,7 +227,8 @@ def _ensembles(result: RunResult) -> tuple[Section, ...]:
         tables.append(
             Table(("claimed of the predecessor", "claimed", "measured here"), tuple(found["claimed"]["claims"]))
         )
-        tables.append(Table(("of the surest decisions", "right"), tuple(found["claimed"]["precision"])))
+        precision = tuple((name, *cells) for name, cells in found["claimed"]["precision"])
+        tables.append(Table(("of the surest decisions", *found["claimed"]["shares"]), precision))
     refused = tuple(f"{name} was not possible: {why}" for name, why in found["refused"])
     return (Section("Combined otherwise", (found["sentence"], found["diversity"]), refused, tuple(tables)),)
 

@@ -187,8 +187,10 @@ def test_report_figure_and_table_show_the_study(tmp_path):
         assert " | ".join((row["name"], row["auc"], row["gain"], row["error"], row["difference"])) in words
     for row in shown["sets"]:
         assert " | ".join((row["coverage"], row["held"], row["single"], row["right"], row["empty"])) in words
-    for row in (*shown["claimed"]["claims"], *shown["claimed"]["precision"]):
+    for row in shown["claimed"]["claims"]:
         assert " | ".join(row) in words
+    for name, cells in shown["claimed"]["precision"]:
+        assert " | ".join((name, *cells)) in words
     assert f"isotonic was not possible: {found.refused['isotonic']}" in words
     assert "Combined otherwise" not in markdown(card(make_result()))
     table = ensemble_tables(result)["ensembles"]
