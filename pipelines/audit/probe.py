@@ -179,6 +179,7 @@ def _no_signals(count: int) -> Callable[[Draft, Progress], None]:
         draft.json("conformal", None)
         for number in range(count):
             draft.array(f"rows-{number}", np.zeros(2, np.int64))
-            draft.array(f"probability-{number}", np.empty(0))
+            for name in ("probability", "ensemble"):
+                draft.array(f"{name}-{number}", np.empty(0))
 
     return build
