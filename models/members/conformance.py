@@ -136,7 +136,7 @@ def check_export(fitted: FittedMember, problem: Planted, rows: int = 300) -> Non
     said = np.empty(rows)
     for place, row in enumerate(problem.panel.series[0].features[stretch]):
         probability, *after = session.run(names, {"features": row[np.newaxis], **state})
-        said[place], state = float(probability[0]), dict(zip(state, after, strict=True))
+        said[place], state = probability.item(), dict(zip(state, after, strict=True))
     native = fitted.predict(problem.panel, 0, stretch)
     worst = float(np.abs(said - native).max())
     assert worst <= EXPORT_ERROR, f"{fitted.name}: the graph differs from the library by {worst:.3g}"

@@ -54,10 +54,10 @@ def edge(gains: NDArray[np.float64]) -> float:
     >>> edge(np.array([1.0, -2.0, 3.0])), edge(np.array([1.0, -2.0, 3.0, -60.0]))
     (3.0, 12.5)
     """
-    size = np.abs(gains[np.isfinite(gains)])
+    size = np.abs(gains[np.isfinite(gains) & (gains != 0.0)])
     if len(size) == 0:
         return 1.0
-    return float(min(size.max(), FAR * np.median(size))) or 1.0
+    return float(min(size.max(), FAR * np.median(size)))
 
 
 def gain_by_fold(folds: tuple[Fold, ...]) -> Figure:

@@ -6,7 +6,7 @@ from io import BytesIO
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
@@ -174,6 +174,7 @@ def test_one_bad_fold_does_not_press_the_others_flat():
 
 
 @given(st.lists(st.floats(-1e3, 1e3), max_size=20))
+@example([0.0, 0.0, 0.5])
 def test_an_axis_reaches_no_farther_than_its_values(values):
     found = edge(np.array(values))
     assert found > 0
