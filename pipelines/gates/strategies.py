@@ -47,11 +47,12 @@ def unlike_markets(one: Bundle, other: Bundle) -> str:
 def earned(bundle: Bundle, scored: Scored, run: RunConfig, begin: int) -> Earned | None:
     """Trade what a bundle says of the bars that end after ``begin``; None if there are none."""
     rules, interval, pays = bundle.instruments(), bundle.manifest.features.interval, bundle.manifest.payoff
-    events, signals = [], []
-    for number, (one, series, said) in enumerate(zip(rules, scored.series, scored.probability, strict=True)):
+    events, signals, sets = [], [], bundle.sets()
+    for number, (one, series, stages) in enumerate(zip(rules, scored.series, scored.stages, strict=True)):
         first = int(np.searchsorted(series.bars["end"], begin, side="right"))
         events.append(bar_events(series.bars[first:], one, number))
-        signals.append(series_signals(series, number, first, said[first:], pays, interval))
+        said = stages.from_row(first)
+        signals.append(series_signals(series, number, first, said.probability, pays, interval, sets, said.ensemble))
     tape = merge(events, signals)
     if not len(tape):
         return None
