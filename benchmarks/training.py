@@ -142,10 +142,10 @@ def trees() -> list[Result]:
 
 
 def networks() -> list[Result]:
-    """One epoch of each on two threads; ours includes scaling, cutting streams and validation."""
+    """One epoch of each on one thread, as members fit; ours includes scaling, burn-in, streams and validation."""
     data = panel(np.random.default_rng(0))
     train, validation = np.split(np.arange(len(data.samples)), [int(0.95 * SERIES * BARS)])
-    member = {bf16: LstmMember(LstmConfig(hidden=HIDDEN, epochs=1, bf16=bf16, threads=2)) for bf16 in (False, True)}
+    member = {bf16: LstmMember(LstmConfig(hidden=HIDDEN, epochs=1, bf16=bf16)) for bf16 in (False, True)}
     rows = torch.from_numpy(data.series[0].features.astype(np.float32))
     label = torch.from_numpy(data.samples.label[:WINDOWED_BARS].astype(np.float32))
     every = np.concatenate([one.features for one in data.series]).astype(np.float32)
@@ -153,11 +153,11 @@ def networks() -> list[Result]:
     labels = torch.from_numpy(data.samples.label.astype(np.float32).reshape(SIDE_BY_SIDE, -1))
 
     def windowed() -> None:
-        with deterministic(threads=2):
+        with deterministic(threads=1):
             windowed_epoch(rows, label)
 
     def streamed(bf16: bool) -> None:
-        with deterministic(threads=2):
+        with deterministic(threads=1):
             streamed_epoch(streams, labels, bf16)
 
     found = []
