@@ -43,7 +43,7 @@ from pipelines.progress import Stage
 from pipelines.results import RunResult
 from pipelines.results import Stage as StageTime
 from pipelines.stages import data as data_stage
-from pipelines.stages.artefacts import Artefacts
+from pipelines.stages.artefacts import Artefact, Artefacts
 from pipelines.stages.assemble import BUNDLE, assemble_job
 from pipelines.stages.backtest import backtest_job, load_backtest
 from pipelines.stages.ensembles import ensembles_job, load_ensembles
@@ -165,22 +165,36 @@ def research(
     trial = begin(
         ledger, config, facts, code=code_digest(), instruments=run.instruments, kind=kind, run=run_id, created=created
     )
-    with failing(ledger, trial), live_curves(config.name, trial.run, workspace) as live:
-        return investigate(run, facts, ledger, trial, live)
+    with failing(ledger, trial):
+        panel = prepare(run, facts)
+        with live_curves(config.name, trial.run, workspace) as live:
+            return investigate(run, facts, panel, ledger, trial, live)
+
+
+def prepare(run: Run, facts: data_stage.DataFacts) -> Artefact:
+    """Features, labels and weights, with which a training can end well: what forbids it is told before any fit."""
+    artefact = run.jobs.run(panel_job(run.config, facts, run.lake), run.stages["panel"])
+    panel = load_panel(artefact)
+    check_enough_rows(panel, tuple(run.config.members))
+    seen_columns(run.config, panel.feature_names)
+    folds(run.config, panel)
+    decisions = f"{len(panel.samples):,} labelled decisions, {len(panel.feature_names)} features"
+    run.laps.over("features and labels", run.stages["panel"], decisions)
+    return artefact
 
 
 def investigate(
-    run: Run, facts: data_stage.DataFacts, ledger: Ledger, trial: Trial, live: Live | None = None
+    run: Run,
+    facts: data_stage.DataFacts,
+    panel_artefact: Artefact,
+    ledger: Ledger,
+    trial: Trial,
+    live: Live | None = None,
 ) -> Researched:
-    """Everything behind the data: what it finds is the trial's outcome, and ``live`` is told how the members learn."""
+    """Everything behind the panel: what it finds is the trial's outcome, and ``live`` is told how the members learn."""
     config, jobs, laps, stages = run.config, run.jobs, run.laps, run.stages
-    panel_artefact = jobs.run(panel_job(config, facts, run.lake), stages["panel"])
     panel = load_panel(panel_artefact)
-    check_enough_rows(panel, tuple(config.members))
-    seen_columns(config, panel.feature_names)
     found = folds(config, panel)
-    decisions = f"{len(panel.samples):,} labelled decisions, {len(panel.feature_names)} features"
-    laps.over("features and labels", stages["panel"], decisions)
 
     windows, last = fold_windows(found), final_window(config, facts)
     *panels, last_panel = fit_features(panel_artefact, [*windows, last], jobs, stages["fitted"])
