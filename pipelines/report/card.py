@@ -16,6 +16,7 @@ from pipelines.report.document import Document, Section, Table, cell_text, pairs
 from pipelines.report.ensembles import NAMES, ensembles_view
 from pipelines.report.laboratory import deflated_rows, regime_rows, sensitivity_rows, trial_rows
 from pipelines.report.limits import limits
+from pipelines.report.meta import meta_view
 from pipelines.report.view import (
     HEADINGS,
     KINDS,
@@ -60,6 +61,7 @@ def card(result: RunResult, history: Sequence[AliasRecord] = ()) -> Document:
         _trials(result),
         _predictions(result),
         *_ensembles(result),
+        *_second_stage(result),
         _calibration(result),
         _regimes(result),
         _trading(result),
@@ -231,6 +233,24 @@ def _ensembles(result: RunResult) -> tuple[Section, ...]:
         tables.append(Table(("of the surest decisions", *found["claimed"]["shares"]), precision))
     refused = tuple(f"{name} was not possible: {why}" for name, why in found["refused"])
     return (Section("Combined otherwise", (found["sentence"], found["diversity"]), refused, tuple(tables)),)
+
+
+def _second_stage(result: RunResult) -> tuple[Section, ...]:
+    found = meta_view(result)
+    if found is None:
+        return ()
+    note = (f"The untouched stretch says nothing of it: {found['note']}.",) if found["note"] else ()
+    cells = ("name", "precision", "recall", "f1", "false_positives")
+    tables = []
+    for part in found["parts"]:
+        rows = [
+            (share["coverage"], *(row[cell] for cell in cells)) for share in part["shares"] for row in share["choices"]
+        ]
+        if part["acted"]:
+            rows.append(("", *(part["acted"][cell] for cell in cells)))
+        title = f"surest, {part['title']}"
+        tables.append(Table((title, "by", "precision", "recall", "F1", "false positives"), tuple(rows)))
+    return (Section("When the ensemble is right", (found["sentence"], found["sizing"]), note, tuple(tables)),)
 
 
 def _calibration(result: RunResult) -> Section:

@@ -24,7 +24,9 @@ from models.statistics.evaluation import Outcomes
 from pipelines.config import load
 from pipelines.errors import ConfigError, StageError
 from pipelines.figures.meta import coverage_figure
+from pipelines.report.card import card
 from pipelines.report.claims import claims_view
+from pipelines.report.markdown import markdown
 from pipelines.report.meta import meta_view, sentence
 from pipelines.report.write import write_report
 from pipelines.results import ENSEMBLE, RunResult
@@ -164,6 +166,22 @@ def test_report_figure_and_tracking_show_it(tmp_path):
     assert shown["parts"][0]["shares"][2]["choices"][1]["precision"] in text
     assert 'id="meta"' in text
     assert "One that knows when the ensemble is right lies above." in text  # the figure's caption
+    words = markdown(card(result))
+    assert sentence(result.meta_study) in words
+    for part in shown["parts"]:
+        assert f"| surest, {part['title']} |" in words
+        for share in part["shares"]:
+            for row in share["choices"]:
+                cells = (
+                    share["coverage"],
+                    row["name"],
+                    row["precision"],
+                    row["recall"],
+                    row["f1"],
+                    row["false_positives"],
+                )
+                assert f"| {' | '.join(cells)} |" in words
+    assert "When the ensemble is right" not in markdown(card(make_result()))
     metrics = meta_metrics(result)
     assert metrics["meta/oof/information_gain"] == scores.gain.value
     assert metrics["meta/holdout/information_gain_over_ensemble_low"] == scores.over_ensemble.low
