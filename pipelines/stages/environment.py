@@ -31,6 +31,7 @@ FILES_OF_PIPELINES = (
     "ledger/errors",
     "ledger/summary",
     "ledger/trial",
+    "locks",
     "members",
     "meta",
     "predictions",

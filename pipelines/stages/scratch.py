@@ -10,15 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+from pipelines.locks import locked
 
 
 @contextmanager
@@ -36,7 +28,7 @@ def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
     ['made']
     """
     parent.mkdir(parents=True, exist_ok=True)
-    with _locked(parent):  # nobody sees a folder that is not held yet
+    with locked(parent):  # nobody sees a folder that is not held yet
         sweep(parent)
         scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
         handle = os.open(scratch, os.O_RDONLY)

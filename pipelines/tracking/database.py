@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
+
+from pipelines.locks import locked
 
 SCHEME = "sqlite:///"
 
@@ -22,9 +22,7 @@ def make_database(uri: str) -> None:
         return
     from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
 
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with locked(path.parent):
         if path.exists():
             return  # another process was faster
         scratch = path.with_name(f".{path.name}-made")
@@ -34,5 +32,3 @@ def make_database(uri: str) -> None:
         _initialize_tables(engine)
         engine.dispose()
         scratch.rename(path)
-    finally:
-        os.close(folder)
