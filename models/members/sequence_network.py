@@ -24,19 +24,32 @@ State = tuple[Tensor, ...]
 
 
 class Dropout(nn.Module):
-    """Dropout from a generator of its own: other fits in the process do not disturb it, nor it them."""
+    """Dropout from a generator of its own: other fits in the process do not disturb it, nor it them.
+
+    Sixteen random bits decide a unit, four units from one draw: a draw for each, as torch does it, took a tenth of a
+    fit. The share is dropped to the nearest of their 65,536 steps, and what is kept is scaled by what that leaves.
+
+    Examples
+    --------
+    >>> dropout = Dropout(0.25)
+    >>> _ = dropout.generator.manual_seed(1)
+    >>> dropout(torch.ones(400_000)).unique().tolist(), round(float(dropout(torch.ones(400_000)).mean()), 2)
+    ([0.0, 1.3333333730697632], 1.0)
+    """
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.kept = 1.0 - share
+        self.dropped = round(share * 2**16)
         self.generator = torch.Generator()
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape; unchanged in evaluation."""
-        if not self.training or self.kept == 1.0:
+        if not self.training or self.dropped == 0:
             return x
-        mask = torch.empty_like(x).bernoulli_(self.kept, generator=self.generator)
-        return x * (mask / self.kept)
+        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+        words.random_(-(2**63), None, generator=self.generator)
+        kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= self.dropped - 2**15
+        return x * kept.to(x.dtype).mul_(2**16 / (2**16 - self.dropped))
 
 
 class SequenceNetwork(nn.Module, ABC):

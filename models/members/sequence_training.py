@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils import deterministic as torch_deterministic
 
 from models.members.along import NOWHERE, Along
 from models.members.sequence_network import Dropout, SequenceNetwork, State
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from models.members.sequence import SequenceConfig
 
 VALIDATION_PARALLEL = 256
+DETERMINISTIC: Any = torch_deterministic  # a module whose one setting is added when it is imported
 Weights = dict[str, Tensor]
 
 
@@ -68,19 +70,23 @@ class _Settings:
         self.changed = threading.Condition()
         self.inside = 0
         self.threads = 0
-        self.before = (0, False, False)
+        self.before = (0, False, False, True)
 
     def enter(self, threads: int) -> None:
         """Join those inside, once they use this many threads."""
         with self.changed:
             self.changed.wait_for(lambda: self.inside == 0 or self.threads == threads)
             if self.inside == 0:
-                strict, lenient = (
+                self.before = (
+                    torch.get_num_threads(),
                     torch.are_deterministic_algorithms_enabled(),
                     torch.is_deterministic_algorithms_warn_only_enabled(),
+                    DETERMINISTIC.fill_uninitialized_memory,
                 )
-                self.before, self.threads = (torch.get_num_threads(), strict, lenient), threads
+                self.threads = threads
                 torch.use_deterministic_algorithms(True)
+                # Filling new tensors with NaN, so that what reads one too early repeats itself, took a tenth of a fit.
+                DETERMINISTIC.fill_uninitialized_memory = False
             torch.set_num_threads(threads)  # OpenMP keeps it for each calling thread, MKL for all
             self.inside += 1
 
@@ -88,10 +94,11 @@ class _Settings:
         """Go; the last one restores."""
         with self.changed:
             self.inside -= 1
-            threads, strict, lenient = self.before
+            threads, strict, lenient, fill = self.before
             if self.inside == 0:
                 torch.set_num_threads(threads)
                 torch.use_deterministic_algorithms(strict, warn_only=lenient)
+                DETERMINISTIC.fill_uninitialized_memory = fill
                 self.changed.notify_all()
 
 
@@ -164,7 +171,10 @@ class Trainer:
         self.step_weight = float(train.weight.sum(dtype=np.float64)) / self.steps
         self.step = 0
         self.optimizer = torch.optim.AdamW(
-            decayed(network, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+            decayed(network, config.weight_decay),
+            lr=config.learning_rate,
+            betas=(0.9, 0.98),
+            fused=self.device.type == "cpu",
         )
 
     def fit(self) -> Curves:

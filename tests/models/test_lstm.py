@@ -119,11 +119,14 @@ def test_fits_and_predictions_side_by_side_do_not_disturb_each_other():
 
 def test_torch_is_left_as_it_was():
     torch.manual_seed(5)
+    fills = torch.utils.deterministic
     before = (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.random.get_rng_state())
+    filled = fills.fill_uninitialized_memory
     fit(lambda: LstmMember(LstmConfig(epochs=1, threads=1)), planted(seed=34, rows=200))
     assert torch.get_num_threads() == before[0]
     assert torch.are_deterministic_algorithms_enabled() == before[1]
     assert torch.equal(torch.random.get_rng_state(), before[2])
+    assert fills.fill_uninitialized_memory == filled
 
 
 def test_an_untrained_network_says_the_base_rate():
