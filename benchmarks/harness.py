@@ -90,10 +90,9 @@ def against_bar(whole: float, bar: float) -> str:
     Examples
     --------
     >>> against_bar(0.004, 0.010), against_bar(0.015, 0.010)
-    ('whole 4 ms, bar 10 ms: 0.40 of it, under the bar', 'whole 15 ms, bar 10 ms: 1.50 of it, over the bar')
+    ('whole 4 ms, bar 10 ms: 0.40 of it, meets the bar', 'whole 15 ms, bar 10 ms: 1.50 of it, misses the bar')
     """
-    side = "under" if whole < bar else "over"
-    return f"whole {seconds(whole)}, bar {seconds(bar)}: {whole / bar:.2f} of it, {side} the bar"
+    return f"whole {seconds(whole)}, bar {seconds(bar)}: {whole / bar:.2f} of it, {met(whole <= bar)}"
 
 
 def against_least(ratio: float, least: float) -> str:
@@ -102,9 +101,20 @@ def against_least(ratio: float, least: float) -> str:
     Examples
     --------
     >>> against_least(7.91, 4.0), against_least(3.0, 4.0)
-    ('ratio 7.9, bar 4: over the bar', 'ratio 3.0, bar 4: UNDER the bar')
+    ('ratio 7.9, bar 4: meets the bar', 'ratio 3.0, bar 4: misses the bar')
     """
-    return f"ratio {ratio:.1f}, bar {least:g}: {'over' if ratio >= least else 'UNDER'} the bar"
+    return f"ratio {ratio:.1f}, bar {least:g}: {met(ratio >= least)}"
+
+
+def met(reached: bool) -> str:
+    """Whether a bar was reached, in words.
+
+    Examples
+    --------
+    >>> met(True), met(False)
+    ('meets the bar', 'misses the bar')
+    """
+    return "meets the bar" if reached else "misses the bar"
 
 
 def median_of(repetitions: int, once: Callable[[], float]) -> float:

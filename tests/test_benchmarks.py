@@ -59,14 +59,14 @@ def test_steps_are_timed_one_by_one_and_the_median_is_of_steps(monkeypatch):
     assert calls == (["ours"] * 5 + ["peer"] * 5) * 4
     assert (made.ours, made.peer, made.ratio, made.work) == (2.0, 8.0, 4.0, 1)
     assert [one.strip() for one in line(made).splitlines()[1:]] == [
-        "whole 2 s, bar 2.5 s: 0.80 of it, under the bar",
-        "ratio 4.0, bar 4: over the bar",
+        "whole 2 s, bar 2.5 s: 0.80 of it, meets the bar",
+        "ratio 4.0, bar 4: meets the bar",
     ]
 
 
 def test_a_ratio_that_is_too_low_is_called_so():
     assert (
-        line(Result("x", "bar", 1.0, "y", 3.9, least=4.0)).splitlines()[1].strip() == "ratio 3.9, bar 4: UNDER the bar"
+        line(Result("x", "bar", 1.0, "y", 3.9, least=4.0)).splitlines()[1].strip() == "ratio 3.9, bar 4: misses the bar"
     )
 
 
@@ -78,9 +78,9 @@ def test_a_line_has_rates_times_and_the_ratio():
 def test_where_a_bar_is_set_the_whole_stands_beside_it():
     row, whole = line(Result("label", "event", 2e-8, "pandas", 8e-8, work=100_000, bar=0.004)).splitlines()
     assert row == line(Result("label", "event", 2e-8, "pandas", 8e-8))
-    assert whole.strip() == "whole 2 ms, bar 4 ms: 0.50 of it, under the bar"
+    assert whole.strip() == "whole 2 ms, bar 4 ms: 0.50 of it, meets the bar"
     over = line(Result("start", "start", 4.5, "imports", 1.0, bar=3.0)).splitlines()[1]
-    assert over.strip() == "whole 4.5 s, bar 3 s: 1.50 of it, over the bar"
+    assert over.strip() == "whole 4.5 s, bar 3 s: 1.50 of it, misses the bar"
 
 
 def test_a_new_table_of_costs_replaces_the_old_one_and_nothing_else():
