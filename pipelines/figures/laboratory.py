@@ -19,10 +19,10 @@ STRATEGIES = (
     "the rules earn whoever predicts. Bad: one line rises alone, as the luckiest of several does."
 )
 PATHS = (
-    "Combinatorial paths, sorted: annual Sharpe ratio and information gain of each, with intervals. The "
-    "diamond is the run's own walk-forward (ensemble), whose values the dashed lines carry up. Good: all dots to "
-    "the right of zero and close together. Bad: they spread far on both sides of it, so that the result depends "
-    "on which stretches were tested."
+    "Combinatorial paths of the members' mean, sorted: annual Sharpe ratio and information gain of each, with "
+    "intervals. The diamond is the run's own walk-forward (what goes live), whose values the dashed lines carry up. "
+    "Good: all dots to the right of zero and close together. Bad: they spread far on both sides of it, so that the "
+    "result depends on which stretches were tested."
 )
 OVERFITTING = (
     "Of all ways to split the days into two halves: where the strategy that was best in one half stands among all "

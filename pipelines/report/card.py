@@ -21,8 +21,8 @@ from pipelines.report.view import (
     HEADINGS,
     KINDS,
     certificate_rows,
+    certificate_sentences,
     covered,
-    decision_sentences,
     flattened,
     latency_text,
     performance_rows,
@@ -239,7 +239,6 @@ def _second_stage(result: RunResult) -> tuple[Section, ...]:
     found = meta_view(result)
     if found is None:
         return ()
-    note = (f"The untouched stretch says nothing of it: {found['note']}.",) if found["note"] else ()
     cells = ("name", "precision", "recall", "f1", "false_positives")
     tables = []
     for part in found["parts"]:
@@ -250,7 +249,7 @@ def _second_stage(result: RunResult) -> tuple[Section, ...]:
             rows.append(("", *(part["acted"][cell] for cell in cells)))
         title = f"surest, {part['title']}"
         tables.append(Table((title, "by", "precision", "recall", "F1", "false positives"), tuple(rows)))
-    return (Section("When the ensemble is right", (found["sentence"], found["sizing"]), note, tuple(tables)),)
+    return (Section("When the ensemble is right", (found["sentence"], found["sizing"]), tables=tuple(tables)),)
 
 
 def _calibration(result: RunResult) -> Section:
@@ -330,7 +329,7 @@ def _certificate(result: RunResult) -> Section:
     size = f" The graph has {found['graph_bytes']:,} bytes." if "graph_bytes" in found else ""
     serving = f"A decision takes {latency_text(result.latency)}.{size}" if result.latency or size else ""
     sentences = (sentence, serving) if serving else (sentence,)
-    return Section("Certificate", sentences, tuple(decision_sentences(found)), (table,))
+    return Section("Certificate", sentences, tuple(certificate_sentences(found)), (table,))
 
 
 def _audit(result: RunResult) -> Section:

@@ -9,6 +9,7 @@ from pipelines.figures.sensitivity import latency_text
 from pipelines.laboratory import Laboratory, Paths, Sensitivity, Snooping, Strategy
 from pipelines.ledger.summary import TrialSummary
 from pipelines.report.needed import needed_rows
+from pipelines.report.paths import TRADED, paths_trade
 from pipelines.results import ENSEMBLE, Estimate, Number, RunResult, Span
 from pipelines.verdict import (
     CONFIDENT,
@@ -244,7 +245,7 @@ def laboratory_view(result: RunResult) -> Row:
         "strategies": strategy_rows(found.strategies) if found else [],
         "paths": path_rows(found.paths) if found else [],
         "paths_sentence": paths_sentence(found.paths) if found and found.paths else "",
-        "path_members": listed(found.paths.members) if found and found.paths else "",
+        "paths_trade": paths_trade(result, found.paths) if found and found.paths else "",
         "overfitting": overfitting_rows(found) if found else [],
         "snooping": snooping_rows(found.snooping) if found else [],
         "sensitivities": sensitivity_rows(found.sensitivities) if found else [],
@@ -270,7 +271,7 @@ def laboratory_lines(result: RunResult) -> list[tuple[str, str]]:
         ("probability of overfitting", f"{percent(one.probability)} among {one.among}") for one in found.overfitting
     ]
     if values := path_sharpes(found.paths):
-        lines.append((f"annual Sharpe on {len(values)} CPCV paths", spread_text(values)))
+        lines.append((f"annual Sharpe on {len(values)} CPCV paths of {TRADED}", spread_text(values)))
     lines += [(row["name"], row["value"]) for row in needed_rows(result)]
     lines += [
         ("SPA p-value against cash", f"{probability(one.spa)}; singled out: {listed(one.superior) or 'none'}")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from features.catalogue import GROUPS
 from models.bundle.store import AliasRecord
+from pipelines.report.meta import second_stage_limits
+from pipelines.report.paths import paths_trade
 from pipelines.report.view import duration
 from pipelines.results import ENSEMBLE, RunResult
 from pipelines.verdict import (
@@ -39,6 +41,8 @@ def limits(result: RunResult, history: Sequence[AliasRecord] = ()) -> tuple[str,
         _members(result),
         _ledger(result),
         _overfitting(result),
+        *(() if result.meta_study is None else second_stage_limits(result.meta_study)),
+        _paths(result),
         _paper(result),
         _certificate(result),
         _audit(result),
@@ -115,6 +119,11 @@ def _ledger(result: RunResult) -> str:
 def _overfitting(result: RunResult) -> str:
     sets = tuple(one.among for one in overfitted(result.laboratory))
     return f"Choosing by past performance was worse than a coin among {listed(sets)}." if sets else ""
+
+
+def _paths(result: RunResult) -> str:
+    paths = result.laboratory.paths if result.laboratory else None
+    return paths_trade(result, paths) if paths else ""
 
 
 def _paper(result: RunResult) -> str:

@@ -10,6 +10,10 @@ from pipelines.verdict import interval, number, percent, percent_between
 
 Row = dict[str, Any]
 SHOWN = (1.0, 0.5, 0.25, 0.1, 0.05)
+CUTS = (
+    "Which decisions are the surest 5 to 100 % was cut on the same decisions that their precision is of; live, such a "
+    "cut is not known beforehand."
+)
 
 
 def meta_view(result: RunResult) -> Row | None:
@@ -26,7 +30,7 @@ def meta_view(result: RunResult) -> Row | None:
         "sizing": sizing(study),
         "weights": [(one, number(it, 3, signed=True)) for one, it in zip(study.inputs, study.weights, strict=True)],
         "parts": [_part(title, found) for title, found in parts if found is not None],
-        "note": study.holdout_note,
+        "limits": second_stage_limits(study),
     }
 
 
@@ -67,6 +71,50 @@ def sizing(study: MetaStudy) -> str:
             f"{study.first - 1}, before there is a second stage, nothing was staked."
         )
     return f"It sized no bet (meta.sizing). It would have acted on {share} of the decisions."
+
+
+def second_stage_limits(study: MetaStudy) -> tuple[str, ...]:
+    """What is not known of the second stage, by what was measured of it."""
+    found = (_evidence(study), CUTS, _untouched(study), _unsupported_bets(study))
+    return tuple(one for one in found if one)
+
+
+def _evidence(study: MetaStudy) -> str:
+    """How little it is known from, and what that could not have shown."""
+    found = study.out_of_fold
+    folds = f"{study.folds} fold{'s' if study.folds > 1 else ''}, from fold {study.first} on"
+    known = f"The second stage is known from about {number(found.effective, 0)} independent decisions of {folds}"
+    over = found.over_ensemble
+    if over.bounds is None:
+        return f"{known}; whether it knows more than the ensemble is undefined."
+    measured = f"its log loss below that of the ensemble’s own confidence, {interval(over, 5, signed=True)} nats,"
+    if over.above_zero or over.below_zero:
+        return f"{known}: {measured} is of these alone."
+    half = (over.bounds[1] - over.bounds[0]) / 2
+    return f"{known}: {measured} includes zero, and much less than {number(half, 5)} could not be seen."
+
+
+def _untouched(study: MetaStudy) -> str:
+    """What the untouched stretch leaves open."""
+    held = study.holdout
+    if held is None:
+        if study.holdout_note:
+            return f"The untouched stretch says nothing of the second stage: {study.holdout_note}."
+        return "The second stage was not looked at on the untouched stretch."
+    over, rows = held.over_ensemble, number(held.effective, 0)
+    if over.above_zero:
+        return ""
+    side = "says that it does harm" if over.below_zero else "does not confirm it"
+    return (
+        f"The untouched stretch, about {rows} independent decisions, {side}: its log loss below that of the ensemble’s "
+        f"own confidence is {interval(over, 5, signed=True)} nats there."
+    )
+
+
+def _unsupported_bets(study: MetaStudy) -> str:
+    if not study.sizing or study.out_of_fold.over_ensemble.above_zero:
+        return ""
+    return "The second stage sizes the bets, though nothing shows that it knows more than the ensemble says itself."
 
 
 def _part(title: str, found: MetaScores) -> Row:

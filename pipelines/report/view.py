@@ -268,8 +268,12 @@ KINDS = {
 
 
 def certificate_rows(certificate: Mapping[str, Any]) -> list[Row]:
-    """One row a member and the ensemble: the bound, and the largest error with the rows it was sought in."""
-    findings = {**certificate.get("members", {}), "ensemble": certificate.get("ensemble")}
+    """One row a member, the ensemble and the second stage: bound, largest error and the rows it was sought in."""
+    findings = {
+        **certificate.get("members", {}),
+        "ensemble": certificate.get("ensemble"),
+        "second stage": certificate.get("second_stage"),
+    }
     return [
         {
             "name": name,
@@ -296,6 +300,37 @@ def decision_sentences(certificate: Mapping[str, Any]) -> list[str]:
         f"probability is farther than {band} from it, {one['flips_inside']:,} of the {one['inside']:,} rows that are "
         "nearer."
         for one in certificate.get("decisions", ())
+    ]
+
+
+def set_sentences(certificate: Mapping[str, Any]) -> list[str]:
+    """What the certificate says about prediction sets, in words; nothing where the graph has none."""
+    found = certificate.get("sets")
+    if not found:
+        return []
+    return [
+        f"Prediction sets that differ between graph and NumPy: {found['differing']:,}, of those of {found['rows']:,} "
+        f"rows and of {found['at_threshold']:,} probabilities at their threshold and next to it."
+    ]
+
+
+def second_stage_sentences(certificate: Mapping[str, Any]) -> list[str]:
+    """How the second stage is compared, in words; nothing where the graph has none."""
+    if not certificate.get("second_stage"):
+        return []
+    return [
+        "The second stage is compared with the same in NumPy, of what the graph says of members and ensemble: how "
+        "probably the side is right, and the probability that the bet follows."
+    ]
+
+
+def certificate_sentences(certificate: Mapping[str, Any]) -> list[str]:
+    """Everything that the certificate says beside its table, in words."""
+    return [
+        *decision_sentences(certificate),
+        *set_sentences(certificate),
+        *second_stage_sentences(certificate),
+        *certificate.get("notes", ()),
     ]
 
 
@@ -389,7 +424,7 @@ def view(result: RunResult) -> Row:
         "effective": number(result.samples.effective, 0),
         "certificate": certificate_rows(result.certificate),
         "certificate_kinds": tuple(KINDS.values()),
-        "decisions": [*decision_sentences(result.certificate), *result.certificate.get("notes", ())],
+        "decisions": certificate_sentences(result.certificate),
         "stages": [(one.name, "cached" if one.cached else f"{one.seconds:,.1f} s") for one in result.stages],
         "seconds": f"{result.seconds:,.1f} s",
         "config": msgspec.json.format(msgspec.json.encode(result.config), indent=2).decode(),

@@ -7,6 +7,7 @@ from statistics import median
 from pipelines.laboratory import Laboratory
 from pipelines.needed import needed
 from pipelines.report.needed import needed_rows
+from pipelines.report.paths import paths_trade
 from pipelines.results import Estimate, Number, RunResult
 from pipelines.stages.judgement import PREDICTORS
 from pipelines.tracking.content import Metrics, Table, estimated, known, metric_name, table
@@ -86,13 +87,13 @@ def needed_values(result: RunResult) -> dict[str, Number]:
 
 
 def path_values(found: Laboratory) -> dict[str, Number]:
-    """``lab/cpcv_…``: how far the combinatorial paths spread."""
+    """``lab/cpcv_members_mean_…``: how far the combinatorial paths spread, which are of the members' mean."""
     if found.paths is None:
         return {}
     gains = sorted(one for one in found.paths.information_gain if one is not None)
-    spreads = (("cpcv_sharpe", path_sharpes(found.paths)), ("cpcv_information_gain", tuple(gains)))
+    spreads = (("sharpe", path_sharpes(found.paths)), ("information_gain", tuple(gains)))
     return {
-        f"lab/{name}_{which}": value
+        f"lab/cpcv_members_mean_{name}_{which}": value
         for name, values in spreads
         if values
         for which, value in (("median", median(values)), ("min", values[0]), ("max", values[-1]))
@@ -102,7 +103,9 @@ def path_values(found: Laboratory) -> dict[str, Number]:
 def laboratory_tags(result: RunResult) -> dict[str, str]:
     """What people filter and read runs by."""
     said = verdict(result)
+    paths = result.laboratory.paths if result.laboratory else None
     return {
+        **({"bot4.paths": paths_trade(result, paths)} if paths else {}),
         "bot4.trials": result.trials.sentence,
         "bot4.ledger": "verified" if result.trials.verified else f"NOT WHOLE: {result.trials.problem}",
         "bot4.prediction_supported": str(said.prediction_supported).lower(),
@@ -150,13 +153,21 @@ def strategy_table(found: Laboratory) -> Table:
 
 
 def path_table(found: Laboratory) -> Table:
-    """One row a combinatorial path."""
-    paths = zip(found.paths.paths, found.paths.gains, strict=True) if found.paths else ()
+    """One row a combinatorial path, with the members whose mean it trades."""
+    if found.paths is None:
+        return table(("path",), [])
     rows = [
-        (number, *with_bounds(one.total_return_estimate), *with_bounds(one.sharpe), one.trades, *with_bounds(gain))
-        for number, (one, gain) in enumerate(paths, start=1)
+        (
+            number,
+            ", ".join(found.paths.members),
+            *with_bounds(one.total_return_estimate),
+            *with_bounds(one.sharpe),
+            one.trades,
+            *with_bounds(gain),
+        )
+        for number, (one, gain) in enumerate(zip(found.paths.paths, found.paths.gains, strict=True), start=1)
     ]
-    return table(("path", *RETURN, *SHARPE, "trades", *GAIN), rows)
+    return table(("path", "mean_of", *RETURN, *SHARPE, "trades", *GAIN), rows)
 
 
 def overfitting_table(found: Laboratory) -> Table:

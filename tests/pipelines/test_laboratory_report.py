@@ -13,7 +13,11 @@ from pipelines.figures.regimes import regimes_figure
 from pipelines.figures.sensitivity import by_costs, by_latency, sensitivity_figure
 from pipelines.figures.style import VERMILION
 from pipelines.laboratory import Snooping
+from pipelines.report.card import card
 from pipelines.report.laboratory import laboratory_lines, laboratory_view, snooping_rows
+from pipelines.report.limits import limits
+from pipelines.report.markdown import markdown
+from pipelines.report.paths import paths_trade
 from pipelines.report.view import reference_rows
 from pipelines.report.write import render
 from pipelines.results import Estimate
@@ -106,10 +110,43 @@ def test_few_days_are_marked():
 def test_the_terminal_has_the_laboratory_in_a_few_lines():
     lines = dict(laboratory_lines(RESULT))
     assert lines["trials on this data"] == "12, as many as 4.5 independent ones; ledger verified"
-    assert lines["annual Sharpe on 5 CPCV paths"] == "median +0.30, from −0.40 to +1.60"
+    assert lines["annual Sharpe on 5 CPCV paths of the members' mean"] == "median +0.30, from −0.40 to +1.60"
     assert lines["deflated Sharpe probability"].endswith("95 % needed)")
     assert list(lines) == list(dict.fromkeys(lines))
     assert all(f"{name:<30}"[:20] in summary(RESULT) for name in lines)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({}, "without the stacker and the calibration:"),
+        (
+            {"members": {"lstm": {}, "tcn": {}, "linear": {}}},
+            "without the members lstm and tcn, the stacker and the calibration:",
+        ),
+        (
+            {"members": {"lstm": {}}, "ensemble": {"one_sided": True}, "meta": None},
+            "the member lstm, the stacker, the calibration and the prediction sets that say where this run trades:",
+        ),
+        ({"meta": {"sizing": True}}, "the stacker, the calibration and the second stage that sizes its bets:"),
+        ({"meta": {"sizing": False}, "ensemble": {"one_sided": False}}, "without the stacker and the calibration:"),
+    ],
+)
+def test_paths_say_what_of_the_live_strategy_they_lack(config, words):
+    result = msgspec.structs.replace(RESULT, config=config)
+    said = paths_trade(result, LAB.paths)
+    assert said.startswith("The combinatorial paths trade the plain mean of lightgbm, xgboost and linear, ")
+    assert words in said
+    assert said.endswith("their numbers are not of the strategy that goes live.")
+    assert said in limits(result)
+
+
+def test_report_and_card_say_what_the_paths_trade(text):
+    said = paths_trade(RESULT, LAB.paths)
+    assert "Combinatorial paths of the members’ mean" in text
+    assert said in text
+    assert said in markdown(card(RESULT))
+    assert "combinatorial" not in markdown(card(msgspec.structs.replace(RESULT, laboratory=None)))
 
 
 def test_without_a_laboratory_the_trials_are_still_counted():

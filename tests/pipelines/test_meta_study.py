@@ -21,15 +21,17 @@ from models.meta.fit import sized_probability
 from models.meta.nested import nested_metas
 from models.statistics.bootstrap import time_blocks
 from models.statistics.evaluation import Outcomes
+from pipelines import verdict as words
 from pipelines.config import load
 from pipelines.errors import ConfigError, StageError
 from pipelines.figures.meta import coverage_figure
 from pipelines.report.card import card
 from pipelines.report.claims import claims_view
+from pipelines.report.limits import limits
 from pipelines.report.markdown import markdown
-from pipelines.report.meta import meta_view, sentence
+from pipelines.report.meta import meta_view, second_stage_limits, sentence
 from pipelines.report.write import write_report
-from pipelines.results import ENSEMBLE, RunResult
+from pipelines.results import ENSEMBLE, Estimate, RunResult
 from pipelines.stages.artefacts import Artefacts
 from pipelines.stages.backtest import backtest_job
 from pipelines.stages.claims import COVERAGES
@@ -154,6 +156,35 @@ def test_of_noise_nothing_is_claimed():
     assert "it does not help" in sentence(msgspec.structs.replace(found, out_of_fold=silent))
 
 
+def lacking(study, **changes):
+    return "\n".join(second_stage_limits(msgspec.structs.replace(study, **changes)))
+
+
+def test_what_is_not_known_of_it_follows_from_what_was_measured():
+    known, noise = found_of(0.8), found_of(0.0)
+    rows = words.number(known.out_of_fold.effective, 0)
+    over = words.interval(known.out_of_fold.over_ensemble, 5, signed=True)
+    said = lacking(known)
+    assert f"from about {rows} independent decisions of 4 folds, from fold 4 on: " in said
+    assert f"confidence, {over} nats, is of these alone." in said
+    assert "was cut on the same decisions that their precision is of" in said
+    assert "The second stage was not looked at on the untouched stretch." in said
+    assert "sizes the bets" not in lacking(known, sizing=True), "what it knows is supported"
+    assert "sizes the bets, though nothing shows that it knows more" in lacking(noise, sizing=True)
+    assert "sizes the bets" not in lacking(noise)
+    unsure = Estimate(0.001, -0.002, 0.004)
+    weak = msgspec.structs.replace(known.out_of_fold, over_ensemble=unsure)
+    said = lacking(known, out_of_fold=weak, holdout=weak, sizing=True)
+    assert "+0.00100 [−0.00200, +0.00400] nats, includes zero, and much less than 0.00300 could not be seen." in said
+    assert f"The untouched stretch, about {rows} independent decisions, does not confirm it" in said
+    assert "though nothing shows" in said
+    assert "says that it does harm" in lacking(known, holdout=noise.out_of_fold)
+    assert "untouched" not in lacking(known, holdout=known.out_of_fold)
+    assert "nothing of the second stage: too short." in lacking(known, holdout_note="too short")
+    undefined = msgspec.structs.replace(known.out_of_fold, over_ensemble=Estimate(None))
+    assert "whether it knows more than the ensemble is undefined." in lacking(known, out_of_fold=undefined)
+
+
 def test_report_figure_and_tracking_show_it(tmp_path):
     result = result_of(0.8)
     result.save(tmp_path)
@@ -163,6 +194,11 @@ def test_report_figure_and_tracking_show_it(tmp_path):
     assert [row["coverage"] for row in shown["parts"][0]["shares"]] == ["100 %", "50 %", "25 %", "10 %", "5 %"]
     text = write_report(result, tmp_path / "report.html").read_text(encoding="utf-8")
     assert sentence(result.meta_study) in text
+    for one in second_stage_limits(result.meta_study):
+        assert one in text
+        assert one in limits(result)
+        assert markdown(card(result)).count(one) == 1
+    assert not any("second stage" in one for one in limits(make_result()))
     assert shown["parts"][0]["shares"][2]["choices"][1]["precision"] in text
     assert 'id="meta"' in text
     assert "One that knows when the ensemble is right lies above." in text  # the figure's caption

@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from pipelines.report.view import certificate_rows, decision_sentences, flattened, view
+from pipelines.report.card import card
+from pipelines.report.markdown import markdown
+from pipelines.report.view import certificate_rows, certificate_sentences, decision_sentences, flattened, view
 from pipelines.report.write import render, write_report
 from pipelines.results import METRICS, Estimate, Finding
 from pipelines.verdict import period
@@ -151,6 +153,18 @@ def test_nested_certificates_become_lines():
     assert dict(flattened(nested)) == {"a": "1, 2", "b.c": "None", "d.1.e": "1", "d.2.e": "2", "f": ""}
 
 
+@pytest.fixture
+def result_with_second_stage():
+    """The artificial result, with what a certificate says of sets and second stage."""
+    found = make_result()
+    more = {
+        "sets": {"rows": 20_000, "at_threshold": 83, "differing": 3},
+        "second_stage": {"bound": 1e-9, "errors": {"real": 5e-16}, "rows": {"real": 12_000}},
+        "notes": ["lstm: state compared over 2,500 bars in a row"],
+    }
+    return msgspec.structs.replace(found, certificate={**found.certificate, **more})
+
+
 def test_a_certificate_is_read_by_people(page):
     certificate = make_result().certificate
     lightgbm, lstm, ensemble = certificate_rows(certificate)
@@ -161,6 +175,23 @@ def test_a_certificate_is_read_by_people(page):
     assert sentence in page.text
     assert "{'" not in page.text
     assert ensemble["name"] == "ensemble"
+    assert certificate_sentences(certificate) == [sentence]
+
+
+def test_a_certificate_shows_prediction_sets_and_second_stage(result_with_second_stage):
+    found = result_with_second_stage.certificate
+    assert [row["name"] for row in certificate_rows(found)] == ["lightgbm", "lstm", "ensemble", "second stage"]
+    assert certificate_rows(found)[-1]["cells"] == ["5.0e−16 in 12,000", *["–"] * 4]
+    _, sets, second, note = certificate_sentences(found)
+    assert sets == (
+        "Prediction sets that differ between graph and NumPy: 3, of those of 20,000 rows and of 83 probabilities at "
+        "their threshold and next to it."
+    )
+    text, words = render(result_with_second_stage), markdown(card(result_with_second_stage))
+    for one in (sets, second, note):
+        assert one in text
+        assert one in words
+    assert "| second stage | 1.0e−9 | 5.0e−16 in 12,000 | – | – | – | – |" in words
 
 
 def test_each_kind_of_interval_says_where_it_comes_from(page):

@@ -13,6 +13,7 @@ from pipelines.errors import PipelineError
 from pipelines.needed import needed
 from pipelines.report.card import card
 from pipelines.report.markdown import markdown
+from pipelines.report.paths import paths_trade
 from pipelines.report.write import write_card, write_report
 from pipelines.results import METRICS
 from pipelines.tracking.card import LONGEST, version_tags
@@ -200,10 +201,10 @@ def test_the_laboratory_is_there_by_name(seen, tracked):
         "lab/dsr_all_trials": lab.deflated.by_all,
         "lab/pbo": lab.overfitting[0].probability,
         "lab/pbo_trials": lab.overfitting[1].probability,
-        "lab/cpcv_sharpe_median": sharpes[2],
-        "lab/cpcv_sharpe_min": sharpes[0],
-        "lab/cpcv_sharpe_max": sharpes[-1],
-        "lab/cpcv_information_gain_median": 0.006,
+        "lab/cpcv_members_mean_sharpe_median": sharpes[2],
+        "lab/cpcv_members_mean_sharpe_min": sharpes[0],
+        "lab/cpcv_members_mean_sharpe_max": sharpes[-1],
+        "lab/cpcv_members_mean_information_gain_median": 0.006,
         "lab/spa_cash": lab.snooping[0].spa,
         "lab/spa_buy_and_hold": lab.snooping[1].spa,
         "lab/reality_check_linear": lab.snooping[2].reality_check,
@@ -216,6 +217,8 @@ def test_the_laboratory_is_there_by_name(seen, tracked):
     assert expected["lab/pbo"] != expected["lab/pbo_trials"]
     assert seen.data.tags["bot4.trials"] == result.trials.sentence
     assert seen.data.tags["bot4.ledger"] == "verified"
+    assert seen.data.tags["bot4.paths"] == paths_trade(result, lab.paths)
+    assert laboratory_tables(result)["paths"]["mean_of"] == ["lightgbm, xgboost, linear"] * 5
     assert seen.data.tags["bot4.profit_supported"] == "false"
 
 
