@@ -2,9 +2,9 @@
 
 A diagnostic of the export, not a second truth: after it, the graph *is* the model. Each member is compared with its
 native predictions on real rows, on rows placed on split thresholds, at extreme and subnormal values and with NaN,
-against a bound that is stated for its kind; recurrent members over contiguous stretches with carried state. Rows of
-which members without state are asked alone go through their part of the graph in one call, and a sample of them through
-the whole graph, which must give the same bits. The ensemble is compared with the
+against a bound that is stated for its kind; recurrent members over contiguous stretches with carried state. Most hard
+rows go through each member's part of the graph alone, in one call, and a sample of them through the whole graph, which
+must give the same bits. The ensemble is compared with the
 same combination of native members, computed here in NumPy; and no decision may differ where the probability is further
 than a tolerance band from a decision threshold. A second stage is computed here from what the graph says of members and
 ensemble: where a side turns over, what it says jumps, and no bound on differences of probabilities could hold.
@@ -24,6 +24,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.at_once import at_once
 from models.bundle.combination import Calibration, Conformal, Meta, Pool
 from models.bundle.runner import PROBABILITY, GraphRunner, Stages, session_options
 from models.ensemble.calibration import calibrate
@@ -31,7 +32,7 @@ from models.ensemble.conformal import prediction_sets
 from models.ensemble.logits import logistic, logit
 from models.ensemble.pools import pool_logit
 from models.evidence import EXTREME, MISSING, REAL, SUBNORMAL, THRESHOLD, Evidence
-from models.graph.alone import alone, sets_alone
+from models.graph.alone import sets_alone
 from models.members import MEMBERS
 from models.meta.fit import right_probability, sized_probability
 from models.meta.inputs import meta_inputs
@@ -39,7 +40,7 @@ from models.meta.inputs import meta_inputs
 SEQUENCE = 10_000
 """Bars in a row over which the state is to be compared."""
 SAMPLE = 200
-"""Of rows that are answered at once, how many go through the whole graph besides."""
+"""Of rows that are answered at once, how many go through the whole graph besides: the first ones of a stretch."""
 SECOND_STAGE_BOUND = 1e-9
 """How far the second stage in the graph may be from the same in NumPy; both are float64 of the same inputs."""
 NEAR = 20
@@ -53,8 +54,8 @@ class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     and the ensemble's bound. Rows: real ones for every member, threshold rows for every one with trees; ``sequence``:
     the longest contiguous stretch for every one with recurrent state. ``bounds``: the largest absolute difference in
     probability by member name; by default what the members' kinds state. ``hard_rows``: at extreme and at subnormal
-    values each, and with NaN, or in runs between rows with NaN, where there are trees or a state. Members without
-    state: ``rows`` of all kinds together.
+    values each, and with NaN, or in runs between rows with NaN, where there are trees or a state. ``rows``: of all
+    kinds together, for every member.
     """
 
     decisions: tuple[float, ...] = (0.5,)
@@ -266,20 +267,22 @@ def _compare_at_once(
 ) -> dict[str, int]:
     """Add comparisons of rows that are answered at once; by member, how many of a sample the whole graph denies."""
     graph, runner = onnx.load_model_from_string(model), GraphRunner(model)
-    stepped = [runner.run_rows(_sample(piece.rows))[0] for piece in evidence]
-    differing: dict[str, int] = {}
-    for name in dict.fromkeys(name for piece in evidence for name in piece.native):
-        if name not in compared:
-            raise ValueError(f"evidence of {name!r}, but the graph has the members {tuple(compared)}")
-        session = onnxruntime.InferenceSession(alone(graph, name).SerializeToString(), session_options())
-        place = runner.members.index(name)
-        differing[name] = 0
-        for piece, members in zip(evidence, stepped, strict=True):
-            if name in piece.native:
-                said = session.run(None, {"rows": piece.rows})[0][:, 0, 0]
-                compared[name].append(Comparison(piece.kind, piece.native[name], said))
-                known = ~np.isnan(members[:, place])
-                differing[name] += int((_sample(said) != members[:, place])[known].sum())
+    recurrent = {member.name for member in runner.member_infos() if member.state}
+    names = dict.fromkeys(name for piece in evidence for name in piece.native)
+    if strange := [name for name in names if name not in compared]:
+        raise ValueError(f"evidence of {strange}, but the graph has the members {tuple(compared)}")
+    asked = {name: at_once(graph, name, name in recurrent) for name in names}
+    differing = dict.fromkeys(names, 0)
+    for piece in evidence:
+        sample = slice(SAMPLE) if recurrent.intersection(piece.native) else _spread(len(piece.rows))
+        runner.reset()
+        members = runner.run_rows(piece.rows[sample])[0]
+        for name, native in piece.native.items():
+            said = asked[name](piece.rows)
+            compared[name].append(Comparison(piece.kind, native, said))
+            stepped = members[:, runner.members.index(name)]
+            known = ~np.isnan(stepped)
+            differing[name] += int((said[sample] != stepped)[known].sum())
     return differing
 
 
@@ -329,9 +332,9 @@ def _set_failures(runner: GraphRunner, sets: SetFinding | None, conformal: Confo
         yield f"prediction sets: {sets.differing} differ from those of the threshold; 0 may"
 
 
-def _sample(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`SAMPLE` of some rows, evenly spread."""
-    return rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows)), dtype=np.int64)]
+def _spread(count: int) -> NDArray[np.int64]:
+    """The places of `SAMPLE` of some rows, evenly spread."""
+    return np.linspace(0, count - 1, min(SAMPLE, count), dtype=np.int64)
 
 
 def _notes(runner: GraphRunner, members: Mapping[str, Finding], needs: Requirements) -> Iterator[str]:
@@ -411,8 +414,6 @@ def _lacking(
         for kind in asked:
             if finding.rows.get(kind, 0) < needs.hard_rows:
                 yield f"{name}: compared on {finding.rows.get(kind, 0)} {kind} rows; {needs.hard_rows} are needed"
-        if name in recurrent:
-            continue
         together = sum(finding.rows.values())
         if together < needs.rows:
             yield f"{name}: compared on {together} rows of all kinds; {needs.rows} are needed"

@@ -20,7 +20,7 @@ TOGETHER = 2_000
 HOLES = 20
 """One row in so many of those with missing values has one, and resets what is carried."""
 ALONE = {THRESHOLD: 60_000, EXTREME: 20_000, SUBNORMAL: 20_000, MISSING: 20_000}
-"""Rows made for members without state, which answer many at once."""
+"""Rows made for every member alone, whose part of the graph answers many at once."""
 
 Native = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Contiguous rows (n, f), state zero before the first, to P(label = 1), shape (n,); NaN where a row has one."""
@@ -31,9 +31,9 @@ class Evidence:
     """A contiguous stretch of rows with what the native members said.
 
     ``kind``: real, threshold, extreme, subnormal or missing (NaN). ``rows``: (n, f). ``native``: (n,) by member, state
-    zero before the first row; members may be left out, and the ensemble is compared where all are there. ``at_once``:
-    the rows are no stretch and ask members without state alone, which then say what they make of a NaN; else a row that
-    has one has no probability.
+    zero before the first row; members may be left out, and the ensemble is compared where all are there. A row that has
+    a NaN has no probability. ``at_once``: the rows ask members alone, and one without state, to which they are no
+    stretch, then says what it makes of a NaN.
     """
 
     kind: str
@@ -67,7 +67,7 @@ def gather(
 def hard_rows(
     model: onnx.ModelProto, sequences: Sequence[NDArray[np.float64]], seed: int = 0
 ) -> dict[str, NDArray[np.float64]]:
-    """Rows that try members without state, by kind: `ALONE` of each, made from real ones."""
+    """Rows that try members without state, by kind: `ALONE` of each, made from real ones; see `hard_stretches`."""
     pool, trees = np.concatenate(sequences), ALONE[THRESHOLD]
     on_thresholds = threshold_rows(model, pool, seed + 2, trees, trees)
     # Without trees there is no threshold: as many rows at extreme values make up for them.
@@ -80,8 +80,17 @@ def hard_rows(
     }
 
 
+def hard_stretches(
+    rows: Mapping[str, NDArray[np.float64]], sequences: Sequence[NDArray[np.float64]], seed: int = 0
+) -> dict[str, NDArray[np.float64]]:
+    """Rows that try members with state, by kind: those of `hard_rows` as stretches; real ones with holes."""
+    pool = np.concatenate(sequences)
+    real = pool[np.isfinite(pool).all(axis=1)]
+    return {**rows, MISSING: holed(np.resize(real, (ALONE[MISSING], real.shape[1])), seed + 8)}
+
+
 def gather_at_once(rows: Mapping[str, NDArray[np.float64]], natives: Mapping[str, Native]) -> list[Evidence]:
-    """Ask members without state about rows of some kinds."""
+    """Ask members alone about rows of some kinds."""
     return [
         Evidence(kind, some, {name: native(some) for name, native in natives.items()}, at_once=True)
         for kind, some in rows.items()

@@ -1,7 +1,7 @@
-"""One member without state, taken out of the one graph to answer many rows in one call.
+"""One member, taken out of the one graph to answer many rows in one call.
 
 Rows go through its nodes one after another (``Scan``) and not as a batch: kernels that vectorise over rows, such as the
-exponential, have other last bits.
+exponential, have other last bits, and a state is carried from row to row.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     model
         From `models.graph.compose.compose`.
     name
-        A member without state.
+        A member. Its state, if it has one, is zero before the first row and carried to the last.
 
     Returns
     -------
@@ -68,26 +68,41 @@ def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     Raises
     ------
     GraphError
-        If the graph has no such member, or it has state.
+        If the graph has no such member, or it reads something else than features and a state of its own.
     """
     output = f"{name}/{PROBABILITY}"
-    wanted, nodes = {output}, []
+    values = {value.name: value for value in (*model.graph.input, *model.graph.output)}
+    states = [value.name for value in model.graph.input if value.name.startswith(f"{name}.")]
+    following = [f"next_{state}" for state in states]
+    wanted, nodes = {output, *following}, []
     for node in reversed(model.graph.node):
         if wanted.intersection(node.output):
             nodes.append(node)
             wanted.update(node.input)
     inputs = wanted & {value.name for value in model.graph.input}
-    if inputs != {FEATURES}:
+    if inputs != {FEATURES, *states}:
         raise GraphError(
-            f"{name} is computed from {sorted(inputs) or 'nothing'}; only what reads {FEATURES!r} alone is"
+            f"{name} is computed from {sorted(inputs) or 'nothing'}; only what reads {FEATURES!r} and its own state is"
         )
-    row = next(value for value in model.graph.input if value.name == FEATURES)
-    width = row.type.tensor_type.shape.dim[1].dim_value
+    width = values[FEATURES].type.tensor_type.shape.dim[1].dim_value
     one = helper.make_node("Unsqueeze", ["row", "first"], [FEATURES])
     first = numpy_helper.from_array(np.zeros(1, np.int64), "first")
     constants = [first, *(constant for constant in model.graph.initializer if constant.name in wanted)]
-    body = helper.make_graph([one, *nodes[::-1]], name, [tensor("row", (width,))], [tensor(output, (1, 1))], constants)
-    scan = helper.make_node("Scan", ["rows"], [PROBABILITY], num_scan_inputs=1, body=body)
+    body = helper.make_graph(
+        [one, *nodes[::-1]],
+        name,
+        [*(values[state] for state in states), tensor("row", (width,))],
+        [*(values[state] for state in following), tensor(output, (1, 1))],
+        constants,
+    )
+    zeros = [_zero(values[state]) for state in states]
+    scan = helper.make_node(
+        "Scan",
+        [*(zero.name for zero in zeros), "rows"],
+        [*(f"last_{state}" for state in states), PROBABILITY],
+        num_scan_inputs=1,
+        body=body,
+    )
     double = TYPES["float64"]
     return finished(
         helper.make_graph(
@@ -95,5 +110,15 @@ def alone(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
             name,
             [helper.make_tensor_value_info("rows", double, ["n", width])],
             [helper.make_tensor_value_info(PROBABILITY, double, ["n", 1, 1])],
+            zeros,
         )
+    )
+
+
+def _zero(state: onnx.ValueInfoProto) -> onnx.TensorProto:
+    """The zero state of an input."""
+    kind = state.type.tensor_type
+    shape = [one.dim_value for one in kind.shape.dim]
+    return numpy_helper.from_array(
+        np.zeros(shape, helper.tensor_dtype_to_np_dtype(kind.elem_type)), f"zero_{state.name}"
     )

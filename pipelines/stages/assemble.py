@@ -21,7 +21,6 @@ from models.bundle.together import record_panel
 from models.certificate import certify
 from models.dataset import Panel, Series
 from models.ensemble.nested import Combination
-from models.evidence import hard_rows
 from models.graph.compose import compose
 from models.members.protocol import Progress
 from models.scoring import score_rows
@@ -104,7 +103,7 @@ def assemble_job(
         model = made.SerializeToString(deterministic=True)
         progress("certificate", 0.1)
         rows = last_rows(panel)
-        evidence = [*load_evidence(refit), *load_hard_evidence(refit, hard_rows(compose(parts), rows, config.seed))]
+        evidence = [*load_evidence(refit), *load_hard_evidence(config, refit, compose(parts), rows)]
         how = (combination.pool, combination.calibration, requirements(panel), combination.conformal, combination.meta)
         certificate = certify(model, evidence, *how)
         progress("state at the end of the data", 0.5)

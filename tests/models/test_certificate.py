@@ -1,5 +1,6 @@
 """The certificate: passes what is exact, and finds every error that is planted."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import msgspec
@@ -20,10 +21,11 @@ from graph_samples import (
 )
 from onnx import helper, numpy_helper
 
+from models.at_once import at_once
 from models.bundle.combination import Conformal, Platt, Pool
-from models.bundle.runner import session_options
+from models.bundle.runner import GraphRunner, session_options
 from models.certificate import Requirements, certify
-from models.evidence import ALONE, Evidence, gather, gather_at_once, hard_rows, native_probability
+from models.evidence import ALONE, Evidence, gather, gather_at_once, hard_rows, hard_stretches, native_probability
 from models.graph.alone import alone as taken_alone
 from models.graph.compose import compose
 from models.graph.errors import GraphError
@@ -74,8 +76,10 @@ def sequences():
 @pytest.fixture(scope="module")
 def evidence(made, sequences):
     graph = compose(made.parts)
-    hard = gather_at_once(hard_rows(graph, sequences), made.without_state)
-    return [*gather(graph, made.natives, sequences), *hard]
+    hard = hard_rows(graph, sequences)
+    alone = gather_at_once(hard, made.without_state)
+    stretches = gather_at_once(hard_stretches(hard, sequences), {"memory": memory_native})
+    return [*gather(graph, made.natives, sequences), *alone, *stretches]
 
 
 def check(made, evidence, parts=None, needs=NEEDS):
@@ -94,13 +98,18 @@ def test_an_exact_graph_passes(made, evidence):
     assert found.members["memory"].longest == ROWS
     assert found.members["lightgbm"].rows["real"] == 2 * ROWS
     assert found.members["lightgbm"].rows["threshold"] >= 2_000
-    assert sum(found.members["xgboost"].rows.values()) >= 100_000
+    assert all(sum(one.rows.values()) >= 100_000 for one in found.members.values())
     holes = next(piece for piece in evidence if piece.kind == "missing" and not piece.at_once)
     known = int(np.isfinite(holes.rows).all(axis=1).sum())
     assert 1_500 < known < len(holes.rows) == 2_000
     assert found.members["xgboost"].rows["missing"] == ALONE["missing"] + known
+    stretch = next(
+        piece for piece in evidence if piece.kind == "missing" and "memory" in piece.native and piece.at_once
+    )
+    known += int(np.isfinite(stretch.rows).all(axis=1).sum())
+    assert len(stretch.rows) == ALONE["missing"] < known + 2_000
     assert found.members["memory"].rows == {
-        "real": 2 * ROWS, "threshold": 2_000, "extreme": 2_000, "subnormal": 2_000, "missing": known
+        "real": 2 * ROWS, "threshold": 62_000, "extreme": 22_000, "subnormal": 22_000, "missing": known
     }  # fmt: skip
     assert set(found.members["lightgbm"].rows) == {"real", *ALONE}
     assert found.rows == sum(len(piece.rows) for piece in evidence)
@@ -198,10 +207,9 @@ def test_every_kind_of_row_is_asked_for(made, evidence):
     for name in ("lightgbm", "xgboost", "memory"):
         for kind in ("extreme", "subnormal", "missing"):
             assert f"{name}: compared on 0 {kind} rows; 1000 are needed" in reasons
-    for name in ("lightgbm", "xgboost"):
+    for name in ("lightgbm", "xgboost", "memory"):
         assert any(reason.startswith(name) and "of all kinds; 100000 are needed" in reason for reason in reasons)
     assert not any(reason.startswith("ensemble") for reason in reasons)
-    assert not any(reason.startswith("memory") and "of all kinds" in reason for reason in reasons)
 
 
 def test_fewer_bars_in_a_row_than_are_wanted_are_said(made, evidence):
@@ -211,9 +219,20 @@ def test_fewer_bars_in_a_row_than_are_wanted_are_said(made, evidence):
     )
 
 
-def test_a_member_with_state_cannot_be_taken_out_of_the_graph(made):
-    with pytest.raises(GraphError, match="memory is computed from"):
-        taken_alone(compose(made.parts), "memory")
+def test_a_member_that_is_not_there_cannot_be_taken_out_of_the_graph(made):
+    with pytest.raises(GraphError, match="forgetful is computed from nothing"):
+        taken_alone(compose(made.parts), "forgetful")
+
+
+def test_a_member_with_state_alone_has_the_bits_of_the_whole_graph(made, sequences):
+    """Over holes, which reset it, and from the zero state in each call."""
+    model = compose(made.parts)
+    rows, runner = sequences[1], GraphRunner(model.SerializeToString())
+    asked = at_once(model, "memory", carries_state=True)
+    whole = runner.run_rows(rows)[0][:, runner.members.index("memory")]
+    assert asked(rows).tobytes() == asked(rows).tobytes() == whole.tobytes()
+    assert np.isnan(whole).sum() == 1
+    assert (asked(rows[100:300]) != whole[100:300]).any()
 
 
 def test_rows_at_once_have_the_bits_of_rows_one_by_one(made):
@@ -228,9 +247,10 @@ def test_a_state_that_is_not_carried_is_found(made, evidence):
     def forgetful(rows):
         return np.concatenate([memory_native(row[np.newaxis]) for row in rows])
 
-    together = [piece for piece in evidence if not piece.at_once]
-    wrong = [Evidence(e.kind, e.rows, {**e.native, "memory": forgetful(e.rows)}) for e in together]
-    assert any("memory: differs" in reason for reason in check(made, wrong).reasons)
+    for alone in (False, True):
+        pieces = [piece for piece in evidence if piece.at_once == alone and "memory" in piece.native]
+        wrong = [replace(e, native={**e.native, "memory": forgetful(e.rows)}) for e in pieces]
+        assert any("memory: differs" in reason for reason in check(made, wrong).reasons)
 
 
 def test_a_state_that_a_hole_does_not_reset_is_found(made, evidence):

@@ -7,7 +7,7 @@ import torch
 from graph_samples import FEATURE_COUNT, finite, lightgbm_booster, problem, xgboost_booster
 
 from models.certificate import Requirements, certify
-from models.evidence import gather, gather_at_once, hard_rows, native_probability
+from models.evidence import gather, gather_at_once, hard_rows, hard_stretches, native_probability
 from models.graph.compose import compose
 from models.members.lightgbm import FittedLightgbm
 from models.members.linear import FittedLinear
@@ -45,7 +45,9 @@ def certificate(seed, lengths, needs, hidden=32, rounds=60):
     sequences = [finite(problem(seed=seed + 10 + n, rows=length)[0]) for n, length in enumerate(lengths)]
     sequences[0][len(sequences[0]) // 10, 0] = np.nan
     alone = {member.name: member.probability for member in fitted if isinstance(member, WithoutState)}
-    evidence = [*gather(model, natives, sequences), *gather_at_once(hard_rows(model, sequences), alone)]
+    hard = hard_rows(model, sequences)
+    stretches = gather_at_once(hard_stretches(hard, sequences), {"lstm": natives["lstm"]})
+    evidence = [*gather(model, natives, sequences), *gather_at_once(hard, alone), *stretches]
     return certify(model.SerializeToString(), evidence, requirements=needs)
 
 
@@ -54,6 +56,7 @@ def check(found):
     assert found.members["lightgbm"].error == 0.0
     assert found.members["linear"].error < 1e-14
     assert found.members["lstm"].error > 0.0
+    assert all(sum(one.rows.values()) >= 100_000 for one in found.members.values())
 
 
 def test_all_members_within_their_bounds():

@@ -50,8 +50,9 @@ def test_the_run_leaves_a_certified_challenger_and_a_report(road):
     assert certificate["passed"] is True
     assert certificate["rows"] >= 100_000
     assert certificate["graph_bytes"] == len(bundle.model)
-    for name in {"linear", "lightgbm", "xgboost"} & set(certificate["members"]):
-        assert sum(certificate["members"][name]["rows"].values()) >= 100_000
+    assert "lstm" in certificate["members"]
+    for found in certificate["members"].values():
+        assert sum(found["rows"].values()) >= 100_000
     latency = bundle.attestation.measurements["latency"]
     assert 0.0 < latency["p50"] <= latency["p99"]
     assert latency["rows"] > 1_000
