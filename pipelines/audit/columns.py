@@ -27,7 +27,9 @@ from pipelines.stages.artefacts import Artefact, canonical
 from pipelines.stages.features import PanelFacts
 from pipelines.stages.fit import Window, training_samples
 from pipelines.stages.panel import panel_facts
+from pipelines.stages.strategies import UNSIZED
 
+SECOND_STAGE = "second stage"
 SUBMITTED = {"side": "p1", "type": "p2", "price": "p3", "quantity": "p4"}
 FILLED = {"price": "p1", "quantity": "p2", "fee": "p3"}
 
@@ -128,25 +130,35 @@ def fold_rows(config: RunConfig, panel: Panel, windows: Sequence[Window]) -> Row
 def combination_columns(
     config: RunConfig, panel: Panel, windows: Sequence[Window], combinations: Sequence[Combination]
 ) -> list[Column]:
-    """The pool's weights and the calibration of each fold; NaN where a fold has no such line."""
+    """The pool's weights, the calibration and the second stage of each fold; NaN where a fold has no such line."""
     rows = fold_rows(config, panel, windows)
     names = [f"stacker, {name}" for name in config.members] + ["stacker, intercept", "calibration, slope"]
     values = np.full((len(windows), len(names) + 1), np.nan)
-    whole = np.zeros(len(windows), np.uint64)
+    whole, second = np.zeros((2, len(windows)), np.uint64)
     for number, one in enumerate(combinations):
         if one.pool is not None:
             values[number, :-2] = (*one.pool.weights, one.pool.intercept)
         if isinstance(one.calibration, Platt):
             values[number, -2:] = one.calibration.slope, one.calibration.intercept
-        whole[number] = digest_word(canonical([one.calibration, one.conformal, one.meta]))
+        whole[number] = digest_word(canonical([one.calibration, one.conformal]))
+        second[number] = digest_word(canonical(one.meta))
     numbers = [Column("fitted", name, rows, values[:, n]) for n, name in enumerate([*names, "calibration, intercept"])]
-    return [*numbers, Column("fitted", "calibration", rows, whole)]
+    stages = [] if config.meta is None else [Column("fitted", SECOND_STAGE, rows, second)]
+    return [*numbers, Column("fitted", "calibration", rows, whole), *stages]
+
+
+def stage_parts(config: RunConfig) -> dict[str, str]:
+    """What a run with a second stage says besides, by column: how a score's arrays are named."""
+    if config.meta is None:
+        return {}
+    return {SECOND_STAGE: "right"} | ({UNSIZED: "ensemble"} if config.meta.sizing else {})
 
 
 def score_columns(
     config: RunConfig, panel: Panel, windows: Sequence[Window], scores: Sequence[Artefact]
 ) -> list[Column]:
-    """Some folds' out-of-fold probabilities, of every member and of the ensemble."""
+    """Some folds' out-of-fold probabilities: of every member, of the ensemble as it is traded, of what decides that."""
+    parts = {ENSEMBLE: "probability"} | stage_parts(config)
     place, time, known, values = [], [], [], []
     floors = window_reach(config, panel, [one.test_start for one in windows])
     for floor, score in zip(floors, scores, strict=True):
@@ -155,11 +167,12 @@ def score_columns(
             place.append(np.full(stop - first, number))
             time.append(distinct(series.bars["end"])[first:stop])
             known.append(np.maximum(series.bars["end"][first:stop], floor))
-            values.append(np.column_stack([score.array(f"members-{number}"), score.array(f"probability-{number}")]))
+            said = [score.array(f"{one}-{number}") for one in ("members", *parts.values())]
+            values.append(np.column_stack(said))
     symbols = tuple(one.symbol for one in panel.series)
     rows = Rows(symbols, *(np.concatenate(one) for one in (place, time, known)))
     table = np.concatenate(values)
-    return [Column("predictions", name, rows, table[:, n]) for n, name in enumerate([*config.members, ENSEMBLE])]
+    return [Column("predictions", name, rows, table[:, n]) for n, name in enumerate([*config.members, *parts])]
 
 
 def journal_columns(

@@ -40,10 +40,10 @@ Step = Callable[[Progress], list[Finding]]
 SAMPLED_CUTS, FULL_CUTS = 3, 24
 
 
-def needed_folds(base_folds: int, full: bool) -> int:
-    """How many first folds an audit looks at."""
+def needed_folds(base_folds: int, full: bool, second_stage: bool = False) -> int:
+    """How many first folds an audit looks at; a second stage begins one fold later than all else."""
     compared = compared_folds(base_folds)
-    return (compared[-1] if full else compared[0]) + 1
+    return (compared[-1] if full else compared[int(second_stage)]) + 1
 
 
 def audit_run(
@@ -84,16 +84,21 @@ def audit_run(
 
 
 def _deep_folds(base: Trained, full: bool) -> list[int]:
-    """The compared folds that are looked at to the last order: of a sampled audit the one with most fills."""
-    compared = compared_folds(len(base.folds))
-    wanted = [compared[0], compared[-1]] if full else [compared[0]]
+    """The compared folds that are looked at to the last order: of a sampled audit the one with most fills.
+
+    Where there is a second stage, of those that have one.
+    """
+    every = compared_folds(len(base.folds))
+    compared = every if base.config.meta is None else every[1:]
+    wanted = [every[0], every[-1]] if full else [compared[0]]
     if len(base.scores) <= wanted[-1]:
         raise AuditError(f"the audit looks at fold {wanted[-1] + 1}, but {len(base.scores)} folds were scored")
     if base.backtest is None or full:
         return wanted
     journal = base.backtest.array("journal")
     begin = [base.windows[fold].test_start for fold in compared]
-    at = np.searchsorted(begin, journal["ts_recv"][journal["kind"] == Kind.FILL], side="right") - 1
+    filled = journal["ts_recv"][journal["kind"] == Kind.FILL]
+    at = np.searchsorted(begin, filled[filled >= begin[0]], side="right") - 1
     return [compared[int(np.argmax(np.bincount(at, minlength=len(compared))))]]
 
 

@@ -49,10 +49,10 @@ def audit(
     """Change what must not matter, compute everything again, and name every column that noticed.
 
     The future: all bars after some moment are scaled, mirrored, permuted, flattened, cut off, and more. Whatever was
-    known by then must keep its bytes: features, labels, weights, training rows, stacker and calibration, out-of-fold
-    probabilities, orders and fills. The order: files in pieces, instruments the other way round. The training window:
-    members are fitted again while everything outside it says something else. Splits must be purged, and no order may be
-    filled on its signal's bar. Bytes are compared, so there is no tolerance to hide in.
+    known by then must keep its bytes: features, labels, weights, training rows, stacker, calibration and second stage,
+    out-of-fold probabilities, orders and fills. The order: files in pieces, instruments the other way round. The
+    training window: members are fitted again while everything outside it says something else. Splits must be purged,
+    and no order may be filled on its signal's bar. Bytes are compared, so there is no tolerance to hide in.
 
     Every training does a sampled audit; with the same seed and cuts this command shows that one again. Without a
     training the first three folds are fitted here (with --full all). A column is "untouched" if no change reached it:
@@ -97,7 +97,7 @@ def of_run(
         data.ingest_embedded(config.data, lake)
     check_length(config, data.describe(config.data, lake))
     with one_blas_thread():
-        count = needed_folds(config.validation.folds, full)
+        count = needed_folds(config.validation.folds, full, config.meta is not None)
         base = train_first(config, lake, instruments, count, artefacts, parts["run"])
         parts["run"].finish()
         found = load_audit(artefacts.make(audit_job(base, full, cuts, seed), parts["audit"]))

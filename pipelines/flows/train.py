@@ -211,7 +211,7 @@ def investigate(
     judged = load_scorecard(jobs.run(job, stages["evaluate"]))
     laps.over("evaluation", stages["evaluate"])
     folded = [one.fold_scores(panel.samples) for one in scored]
-    job = ensembles_job(config, panel_artefact, windows, made, folded, compared)
+    job = ensembles_job(config, panel_artefact, windows, made, combinations, folded, compared)
     ensembles = load_ensembles(jobs.run(job, stages["ensembles"]))
     laps.over("other ensembles", stages["ensembles"])
     second = None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.bundle.combination import Conformal
 from models.ensemble.config import CALIBRATIONS, METHODS, EnsembleConfig
 from models.ensemble.conformal import prediction_sets
-from models.ensemble.nested import FoldScores, compared_folds
+from models.ensemble.nested import Combination, FoldScores, compared_folds
 from models.errors import EnsembleError
 from models.members.protocol import Progress
 from models.statistics.bootstrap import LEVEL, mean_interval
@@ -26,10 +26,11 @@ from pipelines.config import RunConfig
 from pipelines.ensembles import Combined, Diversity, EnsembleStudy, Kind, Sets
 from pipelines.estimate import Estimate
 from pipelines.results import ENSEMBLE
-from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.artefacts import Artefact, Draft, Job
 from pipelines.stages.claims import claims
 from pipelines.stages.evaluate import Compared, estimate, nested_combinations
 from pipelines.stages.fit import Window
+from pipelines.stages.score_study import LIBRARIES, score_study_job
 
 Floats = NDArray[np.float64]
 STUDY = "ensembles.json"
@@ -137,6 +138,7 @@ def ensembles_job(
     panel_artefact: Artefact,
     windows: Sequence[Window],
     scores: Sequence[Artefact],
+    combinations: Sequence[Combination],
     folds: Sequence[FoldScores],
     compared: Compared,
 ) -> Job:
@@ -145,17 +147,10 @@ def ensembles_job(
     def build(draft: Draft, progress: Progress) -> None:
         write_document(study(config, folds, compared, progress), draft.folder, STUDY)
 
-    inputs = (
-        panel_artefact.digest,
-        windows,
-        [one.digest for one in scores],
-        tuple(config.members),
-        config.ensemble,
-        config.labels,
-        config.validation.draws,
-        config.seed,
+    about = (config, panel_artefact, windows, scores, combinations)
+    return score_study_job(
+        "ensembles", "other ways to combine the members", *about, build, (*LIBRARIES, "scikit-learn")
     )
-    return job("ensembles", "other ways to combine the members", inputs, build, ("numpy", "scipy", "scikit-learn"))
 
 
 def load_ensembles(artefact: Artefact) -> EnsembleStudy:

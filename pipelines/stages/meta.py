@@ -18,10 +18,11 @@ from pipelines.arrays_json import read_document, write_document
 from pipelines.config import RunConfig
 from pipelines.estimate import Estimate
 from pipelines.meta import AtShare, Choice, MetaScores, MetaStudy
-from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.artefacts import Artefact, Draft, Job
 from pipelines.stages.evaluate import Compared, estimate
 from pipelines.stages.fit import Window
 from pipelines.stages.score import Scored, load_scores
+from pipelines.stages.score_study import score_study_job
 
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -107,16 +108,8 @@ def meta_job(
         scored = [load_scores(panel, *pair) for pair in zip(windows, scores, strict=True)]
         write_document(study(scored, combinations, compared), draft.folder, STUDY)
 
-    inputs = (
-        panel_artefact.digest,
-        windows,
-        [one.digest for one in scores],
-        combinations,
-        config.labels,
-        config.validation.draws,
-        config.seed,
-    )
-    return job("meta", "the second stage", inputs, build, ("numpy", "scipy"))
+    about = (config, panel_artefact, windows, scores, combinations)
+    return score_study_job("meta", "the second stage", *about, build)
 
 
 def load_meta(artefact: Artefact) -> MetaStudy:

@@ -10,9 +10,10 @@ from models.ensemble.nested import Combination
 from models.members.protocol import Progress
 from pipelines import results
 from pipelines.config import RunConfig
-from pipelines.stages.artefacts import Artefact, Draft, Job, job
+from pipelines.stages.artefacts import Artefact, Draft, Job
 from pipelines.stages.evaluate import Compared, predictors
 from pipelines.stages.fit import Window
+from pipelines.stages.score_study import score_study_job
 
 SCORECARD = "scorecard"
 
@@ -31,18 +32,8 @@ def scorecard_job(
         progress("intervals", 0.3)
         draft.json(SCORECARD, predictors(compared))
 
-    inputs = (
-        panel_artefact.digest,
-        windows,
-        [one.digest for one in scores],
-        combinations,
-        tuple(config.members),
-        config.ensemble,
-        config.labels,
-        config.validation.draws,
-        config.seed,
-    )
-    return job("scorecard", "scores and their intervals", inputs, build, ("numpy", "scipy"))
+    about = (config, panel_artefact, windows, scores, combinations)
+    return score_study_job("scorecard", "scores and their intervals", *about, build)
 
 
 def load_scorecard(artefact: Artefact) -> tuple[results.Predictor, ...]:

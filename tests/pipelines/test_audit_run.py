@@ -202,6 +202,7 @@ def test_too_few_folds_are_refused(base):
     with pytest.raises(AuditError, match="looks at fold 3, but 2 folds were scored"):
         audit_run(short)
     assert (needed_folds(6, False), needed_folds(6, True)) == (3, 6)
+    assert (needed_folds(6, False, True), needed_folds(6, True, True)) == (4, 6)
 
 
 def test_records_of_one_moment_get_times_of_their_own():

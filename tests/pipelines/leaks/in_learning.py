@@ -102,6 +102,20 @@ def calibrated(leaky):
     return predict
 
 
+def second_stage(leaky):
+    """How probably a model's side is right, learned on the fold it scores, or on the end of the training rows."""
+
+    def predict(examples, train, test):
+        early, late = earlier_part(train)
+        score, rows = fitted(examples, early).decision_function(examples.features), test if leaky else late
+        right = (score >= 0) == (examples.label == 1)
+        inputs = np.column_stack([np.abs(score), examples.features[:, 0]])
+        second = LogisticRegression(C=1.0).fit(inputs[rows], right[rows])
+        return Learned({"side": (score[test] >= 0).astype(np.int64), "right": second.predict_proba(inputs[test])[:, 1]})
+
+    return predict
+
+
 def decided(leaky):
     """The threshold that would have been right most often on the test, or on the training rows."""
 
@@ -186,6 +200,7 @@ LEAKS = [
     learned("target encoding over all rows", "hour encoded", encoded),
     learned("early stopping on the test", "validation loss", stopped, "fitted"),
     learned("calibration fitted on the fold it scores", "calibrated", calibrated),
+    learned("second stage fitted on the fold it scores", "right", second_stage),
     learned("threshold tuned on the test", "decision", decided),
     learned("predictions centred by their test", "probability", recentred),
     Planted("stacker fitted on predictions of rows its members saw",
