@@ -47,7 +47,12 @@ def needed_folds(base_folds: int, full: bool, second_stage: bool = False) -> int
 
 
 def audit_run(
-    base: Trained, full: bool = False, cuts: int | None = None, seed: int = 7, progress: Progress = silent
+    base: Trained,
+    full: bool = False,
+    cuts: int | None = None,
+    seed: int = 7,
+    progress: Progress = silent,
+    folder: Path | None = None,
 ) -> Audit:
     """Audit a run.
 
@@ -61,6 +66,8 @@ def audit_run(
         After how many moments the panel's future is changed; `SAMPLED_CUTS` or `FULL_CUTS` by default.
     seed
         Draws the cuts and the changes.
+    folder
+        Where other worlds are made, and removed; by default where temporary files are, which a kill leaves there.
 
     Raises
     ------
@@ -72,8 +79,8 @@ def audit_run(
     moments = _moments(base, deep, (FULL_CUTS if full else SAMPLED_CUTS) if cuts is None else cuts, random)
     found: list[Finding] = []
     # Fits are made here too, beside those of the stages, which have one BLAS thread: with more, last bits would differ.
-    with one_blas_thread(), tempfile.TemporaryDirectory(prefix="bot4-audit-") as folder:
-        audit = _Auditor(base, Path(folder), random, full)
+    with one_blas_thread(), tempfile.TemporaryDirectory(prefix="bot4-audit-", dir=folder) as worlds:
+        audit = _Auditor(base, Path(worlds), random, full)
         steps = audit.steps(moments, deep)
         for number, (what, step) in enumerate(steps):
             part = _part(progress, what, number, len(steps))

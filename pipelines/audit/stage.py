@@ -32,7 +32,7 @@ def audit_job(base: Trained, full: bool = False, cuts: int | None = None, seed: 
     chosen = base.config.seed if seed is None else seed
 
     def build(draft: Draft, progress: Progress) -> None:
-        draft.json(DOCUMENT, audit_run(base, full, cuts, chosen, progress))
+        draft.json(DOCUMENT, audit_run(base, full, cuts, chosen, progress, draft.folder))
 
     inputs = (
         auditor_digest(),

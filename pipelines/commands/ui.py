@@ -61,6 +61,7 @@ def ui(
     """
     from pipelines import prefect_settings
     from pipelines.servers import free_port, running, stopping_on_signals
+    from pipelines.tracking.database import make_database
     from pipelines.tracking.moved import follow
 
     place = open_workspace(workspace)
@@ -71,6 +72,7 @@ def ui(
     if place.mlflow_uri.startswith("http"):
         typer.echo(f"mlflow   {place.mlflow_uri} (MLFLOW_TRACKING_URI)")
     else:
+        make_database(place.mlflow_uri)
         plans.append(mlflow_plan(place, mlflow_port or free_port()))
     if prefect:
         plans.append(prefect_plan(prefect_port or free_port()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 
 import numpy as np
@@ -82,6 +83,21 @@ def test_the_same_audit_gives_the_same_bytes_and_is_made_once(whole, tmp_path, s
     assert load_audit(made) == sampled
     assert artefacts.find(audit_job(whole)) == made
     assert audit_job(whole, seed=8).digest != job.digest != audit_job(whole, full=True).digest
+
+
+def test_what_it_makes_lies_where_the_next_audit_sweeps(whole, tmp_path, monkeypatch):
+    """In its stage's folder, where a kill is known of, and not where the system keeps temporary files."""
+    system, root, seen = tmp_path / "system", tmp_path / "artefacts", []
+    system.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(system))
+
+    def look(what, fraction):
+        seen.append((any(system.iterdir()), any((root / "audit").glob(".*/bot4-audit-*/*"))))
+
+    made = Artefacts(root).make(audit_job(whole, seed=9), look)
+    assert seen[-1] == (False, True)
+    assert [path.name for path in made.path.iterdir()] == ["audit.json"]
+    assert list(system.iterdir()) == []
 
 
 def test_it_only_reads(whole, sampled):

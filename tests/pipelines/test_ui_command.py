@@ -3,13 +3,16 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing, contextmanager
 
 import pytest
 from typer.testing import CliRunner
 
+from pipelines import servers
 from pipelines.cli import app
 from pipelines.servers import answers
 from pipelines.tracking.tracker import Tracker
@@ -52,6 +55,26 @@ def test_it_serves_the_workspaces_experiments_until_it_is_told_to_stop(tmp_path)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert not answers(url)
+
+
+def test_mlflow_finds_its_tables_made(tmp_path, monkeypatch):
+    """Its server would make them step by step in the file itself, and one that is killed then is refused ever after."""
+    found = []
+
+    @contextmanager
+    def running(plans, logs, ready):
+        with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+            found.extend(database.execute("SELECT version_num FROM alembic_version").fetchall())
+        yield []
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setattr(servers, "running", running)
+    monkeypatch.setattr(servers, "answers", lambda url, timeout: True)
+    done = RUNNER.invoke(app, ["ui", "--no-prefect", "--check", "--workspace", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert len(found) == 1
+    assert "all 1 pages answer" in done.output
 
 
 def test_a_remote_tracking_server_is_only_named(tmp_path, monkeypatch):
