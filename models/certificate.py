@@ -71,7 +71,8 @@ class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Finding(msgspec.Struct, frozen=True):
     """Largest absolute error and rows compared by kind of row, and the longest contiguous stretch of real rows.
 
-    ``missing``: rows where only one side had a probability.
+    ``missing``: rows where only one side had a probability. ``carried``: the longest stretch of rows of any kind over
+    which a state was carried, 0 for a member without one.
     """
 
     bound: float
@@ -79,6 +80,7 @@ class Finding(msgspec.Struct, frozen=True):
     rows: dict[str, int]
     longest: int
     missing: int
+    carried: int = 0
 
     @property
     def error(self) -> float:
@@ -176,7 +178,10 @@ def certify(
     compared, whole = _compare(runner, stepped, pool, calibration)
     second = None if meta is None else _finding(_compare_second(stepped, conformal, meta), SECOND_STAGE_BOUND)
     differing = _compare_at_once(model, [one for one in evidence if one.at_once], compared)
-    members = {name: _finding(compared[name], _bound(name, needs)) for name in runner.members}
+    members = {
+        one.name: _finding(compared[one.name], _bound(one.name, needs), bool(one.state))
+        for one in runner.member_infos()
+    }
     ensemble = _finding(whole, needs.tolerance)
     decisions = tuple(_decision(whole, threshold, needs.tolerance) for threshold in _thresholds(needs, conformal))
     sets = _compare_sets(model, runner, stepped, conformal)
@@ -347,19 +352,20 @@ def _notes(runner: GraphRunner, members: Mapping[str, Finding], needs: Requireme
             )
 
 
-def _finding(comparisons: Sequence[Comparison], bound: float) -> Finding:
+def _finding(comparisons: Sequence[Comparison], bound: float, carries_state: bool = False) -> Finding:
     errors: dict[str, float] = {}
     rows: dict[str, int] = {}
-    missing = longest = 0
+    missing = longest = carried = 0
     for one in comparisons:
         known = ~np.isnan(one.native) & ~np.isnan(one.graph)
         distance = np.abs(one.native[known] - one.graph[known])
         errors[one.kind] = max(errors.get(one.kind, 0.0), float(distance.max(initial=0.0)))
         rows[one.kind] = rows.get(one.kind, 0) + int(known.sum())
         missing += int((np.isnan(one.native) != np.isnan(one.graph)).sum())
-        if one.kind == REAL:
-            longest = max(longest, _longest_run(known))
-    return Finding(bound, errors, rows, longest, missing)
+        run = _longest_run(known)
+        longest = max(longest, run if one.kind == REAL else 0)
+        carried = max(carried, run if carries_state else 0)
+    return Finding(bound, errors, rows, longest, missing, carried)
 
 
 def _longest_run(known: NDArray[np.bool_]) -> int:

@@ -314,6 +314,16 @@ def set_sentences(certificate: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def carried_sentences(certificate: Mapping[str, Any]) -> list[str]:
+    """Over how many rows in a row each network's state was compared, in words."""
+    return [
+        f"The state of {name} was carried over up to {found['carried']:,} rows in a row, and over "
+        f"{found['longest']:,} real ones."
+        for name, found in certificate.get("members", {}).items()
+        if found.get("carried")
+    ]
+
+
 def second_stage_sentences(certificate: Mapping[str, Any]) -> list[str]:
     """How the second stage is compared, in words; nothing where the graph has none."""
     if not certificate.get("second_stage"):
@@ -330,6 +340,7 @@ def certificate_sentences(certificate: Mapping[str, Any]) -> list[str]:
         *decision_sentences(certificate),
         *set_sentences(certificate),
         *second_stage_sentences(certificate),
+        *carried_sentences(certificate),
         *certificate.get("notes", ()),
     ]
 

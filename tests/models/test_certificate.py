@@ -96,6 +96,8 @@ def test_an_exact_graph_passes(made, evidence):
     assert found.ensemble.error <= 1e-6
     assert found.decisions[0].flips == 0
     assert found.members["memory"].longest == ROWS
+    assert found.members["memory"].carried == ALONE["threshold"]
+    assert (found.members["lightgbm"].carried, found.members["lightgbm"].longest) == (0, ROWS)
     assert found.members["lightgbm"].rows["real"] == 2 * ROWS
     assert found.members["lightgbm"].rows["threshold"] >= 2_000
     assert all(sum(one.rows.values()) >= 100_000 for one in found.members.values())

@@ -157,9 +157,11 @@ def test_nested_certificates_become_lines():
 def result_with_second_stage():
     """The artificial result, with what a certificate says of sets and second stage."""
     found = make_result()
+    lstm = {**found.certificate["members"]["lstm"], "longest": 2_500, "carried": 60_000}
     more = {
         "sets": {"rows": 20_000, "at_threshold": 83, "differing": 3},
         "second_stage": {"bound": 1e-9, "errors": {"real": 5e-16}, "rows": {"real": 12_000}},
+        "members": {**found.certificate["members"], "lstm": lstm},
         "notes": ["lstm: state compared over 2,500 bars in a row"],
     }
     return msgspec.structs.replace(found, certificate={**found.certificate, **more})
@@ -182,13 +184,14 @@ def test_a_certificate_shows_prediction_sets_and_second_stage(result_with_second
     found = result_with_second_stage.certificate
     assert [row["name"] for row in certificate_rows(found)] == ["lightgbm", "lstm", "ensemble", "second stage"]
     assert certificate_rows(found)[-1]["cells"] == ["5.0e−16 in 12,000", *["–"] * 4]
-    _, sets, second, note = certificate_sentences(found)
+    _, sets, second, carried, note = certificate_sentences(found)
     assert sets == (
         "Prediction sets that differ between graph and NumPy: 3, of those of 20,000 rows and of 83 probabilities at "
         "their threshold and next to it."
     )
+    assert carried == "The state of lstm was carried over up to 60,000 rows in a row, and over 2,500 real ones."
     text, words = render(result_with_second_stage), markdown(card(result_with_second_stage))
-    for one in (sets, second, note):
+    for one in (sets, second, carried, note):
         assert one in text
         assert one in words
     assert "| second stage | 1.0e−9 | 5.0e−16 in 12,000 | – | – | – | – |" in words
