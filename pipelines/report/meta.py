@@ -87,11 +87,11 @@ def _evidence(study: MetaStudy) -> str:
     over = found.over_ensemble
     if over.bounds is None:
         return f"{known}; whether it knows more than the ensemble is undefined."
-    measured = f"its log loss below that of the ensemble’s own confidence, {interval(over, 5, signed=True)} nats,"
+    gain = f"its gain over the ensemble’s own confidence, {interval(over, 5, signed=True)} nats of log loss,"
     if over.above_zero or over.below_zero:
-        return f"{known}: {measured} is of these alone."
+        return f"{known}: {gain} is of these alone."
     half = (over.bounds[1] - over.bounds[0]) / 2
-    return f"{known}: {measured} includes zero, and much less than {number(half, 5)} could not be seen."
+    return f"{known}: {gain} includes zero, and one much below {number(half, 5)} could not be seen."
 
 
 def _untouched(study: MetaStudy) -> str:
@@ -106,8 +106,8 @@ def _untouched(study: MetaStudy) -> str:
         return ""
     side = "says that it does harm" if over.below_zero else "does not confirm it"
     return (
-        f"The untouched stretch, about {rows} independent decisions, {side}: its log loss below that of the ensemble’s "
-        f"own confidence is {interval(over, 5, signed=True)} nats there."
+        f"The untouched stretch, about {rows} independent decisions, {side}: there its gain over the ensemble’s own "
+        f"confidence is {interval(over, 5, signed=True)} nats of log loss."
     )
 
 

@@ -166,7 +166,7 @@ def test_what_is_not_known_of_it_follows_from_what_was_measured():
     over = words.interval(known.out_of_fold.over_ensemble, 5, signed=True)
     said = lacking(known)
     assert f"from about {rows} independent decisions of 4 folds, from fold 4 on: " in said
-    assert f"confidence, {over} nats, is of these alone." in said
+    assert f"confidence, {over} nats of log loss, is of these alone." in said
     assert "was cut on the same decisions that their precision is of" in said
     assert "The second stage was not looked at on the untouched stretch." in said
     assert "sizes the bets" not in lacking(known, sizing=True), "what it knows is supported"
@@ -175,7 +175,7 @@ def test_what_is_not_known_of_it_follows_from_what_was_measured():
     unsure = Estimate(0.001, -0.002, 0.004)
     weak = msgspec.structs.replace(known.out_of_fold, over_ensemble=unsure)
     said = lacking(known, out_of_fold=weak, holdout=weak, sizing=True)
-    assert "+0.00100 [−0.00200, +0.00400] nats, includes zero, and much less than 0.00300 could not be seen." in said
+    assert "+0.00100 [−0.00200, +0.00400] nats of log loss, includes zero, and one much below 0.00300 could" in said
     assert f"The untouched stretch, about {rows} independent decisions, does not confirm it" in said
     assert "though nothing shows" in said
     assert "says that it does harm" in lacking(known, holdout=noise.out_of_fold)
