@@ -1,7 +1,9 @@
 """The paths stage: combinatorial purged cross-validation of the members, each path traded through the whole history.
 
-A split's graph is the mean of its members, without stacker or calibration: nested forward in time, those do not exist
-where training data also follows the test. Its scores come from the graph, row by row, as everywhere else.
+A split's graph is the mean of its members, without stacker, calibration, prediction sets or second stage: nested
+forward in time, those do not exist where training data also follows the test. What the paths lack of the strategy that
+goes live is said where they are shown (`pipelines.report.paths`). Its scores come from the graph, row by row, as
+everywhere else.
 """
 
 from __future__ import annotations
