@@ -52,6 +52,7 @@ class Predictor:
     def __init__(self, bundle: Bundle, symbols: Iterable[str]) -> None:
         manifest = bundle.manifest
         self.payoff = manifest.payoff
+        self._indicators = manifest.features.indicators
         self._volatility = manifest.features.names.index(manifest.volatility)
         self._events = manifest.features.names.index(manifest.features.events) if manifest.features.events else None
         self._conformal = bundle.sets()
@@ -92,7 +93,7 @@ class Predictor:
         """
         self._refuse_old(symbol, bar)
         end = int(bar["end"][0])
-        row = self._engines[symbol].update(bar)
+        row = self._indicators.append(self._engines[symbol].update(bar), symbol)
         prediction = self._runners[symbol].step(row)
         self._ends[symbol] = end
         decides, held = self._events is None or bool(at_event(row[self._events])), prediction.prediction_set
