@@ -43,6 +43,11 @@ class Predictor:
     symbols
         The instruments to score; each needs a snapshot in the bundle.
 
+    Raises
+    ------
+    BundleError
+        If one has none, or the model tells instruments apart and has not learned of it.
+
     Notes
     -----
     Where features read what the instruments say of each other, bars must come in steps: `take`. Which bars a step holds
@@ -57,6 +62,8 @@ class Predictor:
         self._events = manifest.features.names.index(manifest.features.events) if manifest.features.events else None
         self._conformal = bundle.sets()
         self.panel = bundle.panel()
+        symbols = tuple(symbols)
+        self._indicators.refuse_unknown(symbols)
         self._engines = {symbol: bundle.engine().build() for symbol in symbols}
         self._runners = {symbol: bundle.runner() for symbol in self._engines}
         self._ends = {symbol: bundle.snapshot(symbol).end for symbol in self._engines}

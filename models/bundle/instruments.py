@@ -7,6 +7,7 @@ columns stand behind the features and are known by the symbol alone: nothing is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,21 +43,32 @@ class Indicators:
         """Of the columns."""
         return tuple(f"{PREFIX}{symbol}" for symbol in self.symbols)
 
+    def refuse_unknown(self, symbols: Iterable[str]) -> None:
+        """Refuse instruments that nothing was learned of; any will do where none are told apart.
+
+        Raises
+        ------
+        BundleError
+            With the first of them, and those that are known.
+        """
+        for symbol in symbols if self.symbols else ():
+            if symbol not in self.symbols:
+                raise BundleError(
+                    f"the model tells instruments apart and has not learned of {symbol}; it knows "
+                    f"{', '.join(self.symbols)}: serve those, or train again with {symbol} among data.symbols"
+                )
+
     def append(self, rows: NDArray[np.float64], symbol: str) -> NDArray[np.float64]:
         """Rows of one instrument, (f,) or (n, f), with the columns behind them: (f + k,) or (n, f + k).
 
         Raises
         ------
         BundleError
-            If the instrument is none of the symbols: nothing was learned of it.
+            As `refuse_unknown`.
         """
         if not self.symbols:
             return rows
-        if symbol not in self.symbols:
-            raise BundleError(
-                f"the model tells instruments apart and has not learned of {symbol}; it knows "
-                f"{', '.join(self.symbols)}: serve those, or train again with {symbol} among data.symbols"
-            )
+        self.refuse_unknown([symbol])
         mine = np.zeros((*rows.shape[:-1], len(self.symbols)))
         mine[..., self.symbols.index(symbol)] = 1.0
         return np.concatenate([rows, mine], axis=-1)
