@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,13 +77,15 @@ class Samples:
 class Panel:
     """Series of several instruments on one grid of bars, or of bars that follow no clock, and their samples.
 
-    ``interval``: the grid (ns), 0 for none.
+    ``interval``: the grid (ns), 0 for none. ``indicators``: how many of the last columns say which instrument a row is
+    of (`models.bundle.instruments`).
     """
 
     series: tuple[Series, ...]
     feature_names: tuple[str, ...]
     interval: int
     samples: Samples
+    indicators: int = 0
 
     @property
     def bar_length(self) -> int:
@@ -97,6 +99,14 @@ class Panel:
         total = sum(int(one["end"][-1] - one["start"][0]) for one in bars)
         return max(total // max(sum(len(one) for one in bars), 1), 1)
 
+    def features_alone(self) -> Panel:
+        """The panel without the columns that say which instrument a row is of."""
+        if not self.indicators:
+            return self
+        kept = len(self.feature_names) - self.indicators
+        series = tuple(replace(one, features=one.features[:, :kept]) for one in self.series)
+        return replace(self, series=series, feature_names=self.feature_names[:kept], indicators=0)
+
     def rows(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
         """The feature rows of some samples, shape (len(index), f)."""
         out = np.empty((len(index), len(self.feature_names)))
@@ -107,7 +117,7 @@ class Panel:
 
 
 def build_panel(
-    series: tuple[Series, ...], feature_names: tuple[str, ...], interval: int, config: LabelConfig
+    series: tuple[Series, ...], feature_names: tuple[str, ...], interval: int, config: LabelConfig, indicators: int = 0
 ) -> Panel:
     """Label every series and weigh the labels of all together.
 
@@ -121,6 +131,8 @@ def build_panel(
         The bars' grid, ns; 0 for bars that follow no clock.
     config
         The labels.
+    indicators
+        How many of the last columns say which instrument a row is of.
 
     Returns
     -------
@@ -134,7 +146,7 @@ def build_panel(
     sorted_columns = {name: np.ascontiguousarray(column[order]) for name, column in joined.items()}
     start, t1 = sorted_columns["start"], sorted_columns["t1"]
     weight = average_uniqueness(start, lasting(start, t1))
-    return Panel(series, feature_names, interval, Samples(weight=weight, **sorted_columns))
+    return Panel(series, feature_names, interval, Samples(weight=weight, **sorted_columns), indicators)
 
 
 def _samples(number: int, series: Series, interval: int, config: LabelConfig) -> dict[str, NDArray[Any]]:

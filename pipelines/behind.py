@@ -89,7 +89,7 @@ def scored_stream(bundle: Bundle, live: ServeConfig, workspace: Workspace) -> Sc
     for symbol in symbols:
         engine.restore(bundle.engine_state(symbol))
         runner.set_state(bundle.graph_state(symbol))
-        rows = engine.replay(stream[symbol])
+        rows = features.indicators.append(engine.replay(stream[symbol]), symbol)
         said.append(runner.run_stages(rows))
         decides = decisions(rows, features.names, features.events)
         series.append(Series(symbol, stream[symbol], rows, np.ascontiguousarray(rows[:, volatility]), decides))
@@ -103,7 +103,7 @@ def labelled(bundle: Bundle, scored: Scored) -> Behind:
     """
     manifest = bundle.manifest
     label = msgspec.convert(manifest.label, LabelConfig)
-    panel = build_panel(scored.series, manifest.features.names, manifest.features.interval, label)
+    panel = build_panel(scored.series, manifest.features.columns, manifest.features.interval, label)
     samples = panel.samples
     found = Behind(
         symbol=np.array([one.symbol for one in panel.series])[samples.instrument],

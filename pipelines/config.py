@@ -12,6 +12,7 @@ import msgspec
 from market.bar_builders.names import is_spec_name, parse_spec
 from market.time import parse_interval, parse_time
 from market.universe import ALWAYS, Listing, Universe
+from models.bundle.instruments import Indicators
 from models.ensemble.config import EnsembleConfig
 from models.labels import LabelConfig
 from models.members import MEMBERS
@@ -94,7 +95,8 @@ class FeaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``volatility`` names the feature that scales labels, barriers and sizes. ``events`` names a feature at whose bars
     alone decisions are made, where it is not 0 (``cusum_event_4``); without, at every bar. ``files`` are Python files
     of features of one's own (see `features.plugins`), beside the configuration; once read, each is named by its
-    content.
+    content. ``instruments``: with ``indicators`` a row also says which of ``data.symbols`` it is of, in a column for
+    each (`models.bundle.instruments`), so that members may treat instruments differently; with ``none`` it does not.
     """
 
     names: Literal["default", "all"] | tuple[str, ...] = "default"
@@ -103,6 +105,7 @@ class FeaturesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     volatility: str = "ewma_volatility_96"
     files: tuple[str, ...] = ()
     events: str = ""
+    instruments: Literal["none", "indicators"] = "none"
 
 
 class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,9 +214,19 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for optional in (self.validation.gap, self.validation.embargo):
             if optional is not None:
                 parse_interval(optional)
+        if self.features.instruments == "indicators" and len(self.data.symbols) == 1:
+            raise ValueError(
+                f"features.instruments is 'indicators', and data.symbols names {self.data.symbols[0]} alone: there is "
+                "nothing to tell apart; name more symbols or leave it out"
+            )
         strange = [name for name in self.laboratory.members if name not in self.members]
         if strange:
             raise ValueError(f"laboratory.members names {strange[0]!r}; members are {', '.join(self.members)}")
+
+    @property
+    def indicators(self) -> Indicators:
+        """The columns that say which instrument a row is of; none by default."""
+        return Indicators(self.data.symbols if self.features.instruments == "indicators" else ())
 
     @property
     def gap_ns(self) -> int:

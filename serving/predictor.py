@@ -43,6 +43,11 @@ class Predictor:
     symbols
         The instruments to score; each needs a snapshot in the bundle.
 
+    Raises
+    ------
+    BundleError
+        If one has none, or the model tells instruments apart and has not learned of it.
+
     Notes
     -----
     Where features read what the instruments say of each other, bars must come in steps: `take`. Which bars a step holds
@@ -52,10 +57,13 @@ class Predictor:
     def __init__(self, bundle: Bundle, symbols: Iterable[str]) -> None:
         manifest = bundle.manifest
         self.payoff = manifest.payoff
+        self._indicators = manifest.features.indicators
         self._volatility = manifest.features.names.index(manifest.volatility)
         self._events = manifest.features.names.index(manifest.features.events) if manifest.features.events else None
         self._conformal = bundle.sets()
         self.panel = bundle.panel()
+        symbols = tuple(symbols)
+        self._indicators.refuse_unknown(symbols)
         self._engines = {symbol: bundle.engine().build() for symbol in symbols}
         self._runners = {symbol: bundle.runner() for symbol in self._engines}
         self._ends = {symbol: bundle.snapshot(symbol).end for symbol in self._engines}
@@ -92,7 +100,7 @@ class Predictor:
         """
         self._refuse_old(symbol, bar)
         end = int(bar["end"][0])
-        row = self._engines[symbol].update(bar)
+        row = self._indicators.append(self._engines[symbol].update(bar), symbol)
         prediction = self._runners[symbol].step(row)
         self._ends[symbol] = end
         decides, held = self._events is None or bool(at_event(row[self._events])), prediction.prediction_set

@@ -105,10 +105,10 @@ class Bundle:
         Raises
         ------
         DamagedBundle
-            If the graph reads another number of features than the manifest lists, or has no prediction sets where
+            If the graph reads another number of columns than the manifest lists, or has no prediction sets where
             decisions are made by them.
         """
-        found, listed = GraphRunner(self.model, self.manifest.burn_in), len(self.manifest.features.names)
+        found, listed = GraphRunner(self.model, self.manifest.burn_in), len(self.manifest.features.columns)
         if found.features != listed:
             raise DamagedBundle(
                 f"{self.folder}: {MANIFEST} lists {listed} features, the graph reads {found.features}; "
@@ -286,11 +286,16 @@ def _check_parts(
         raise BundleError(f"the manifest has members {manifest.members}, the graph {runner.member_infos()}")
     if (manifest.conformal is not None) != runner.has_sets:
         raise BundleError("prediction sets in the graph and their threshold in the manifest belong together")
-    if len(manifest.features.names) != runner.features:
-        raise BundleError(f"the manifest has {len(manifest.features.names)} features, the graph {runner.features}")
+    columns, told_apart = len(manifest.features.columns), manifest.features.instruments
+    if columns != runner.features:
+        raise BundleError(f"the manifest has {columns} features, the graph {runner.features}")
     if golden.features.shape != (len(golden.bars), runner.features):
         raise BundleError(f"golden feature rows have shape {golden.features.shape} for {len(golden.bars)} bars")
     symbols = {instrument["symbol"] for instrument in manifest.instruments}
+    if told_apart and set(told_apart) != symbols:
+        raise BundleError(
+            f"the model tells {sorted(told_apart)} apart, the manifest's instruments are {sorted(symbols)}"
+        )
     for symbol, state in states.items():
         if symbol not in symbols:
             raise BundleError(f"a state of {symbol!r}, which is not among the manifest's instruments {sorted(symbols)}")

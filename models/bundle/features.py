@@ -21,10 +21,13 @@ from models.bundle.manifest import FeatureList
 FOLDER = "plugins"
 
 
-def listed_features(wanted: FeatureSet, bars: str = "", events: str = "") -> FeatureList:
-    """A feature set as the manifest writes it; ``bars`` and ``events`` as there."""
+def listed_features(
+    wanted: FeatureSet, bars: str = "", events: str = "", instruments: tuple[str, ...] = ()
+) -> FeatureList:
+    """A feature set as the manifest writes it; ``bars``, ``events`` and ``instruments`` as there."""
     modules, fitted = tuple(one.module for one in plugin_sources(wanted.features)), dict(wanted.fitted)
-    return FeatureList(wanted.names, wanted.interval, wanted.max_gap, wanted.digest, fitted, modules, bars, events)
+    about = (wanted.names, wanted.interval, wanted.max_gap, wanted.digest)
+    return FeatureList(*about, fitted, modules, bars, events, instruments)
 
 
 def at_event(values: NDArray[np.float64]) -> NDArray[np.bool_]:

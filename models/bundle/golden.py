@@ -18,6 +18,7 @@ from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from models.bundle.errors import BundleError, IncompatibleBundle
 from models.bundle.files import array_from_bytes, array_to_bytes
+from models.bundle.instruments import NO_INDICATORS, Indicators
 from models.bundle.machine import this_machine
 from models.bundle.runner import GraphRunner
 from models.bundle.together import panel_differences
@@ -26,16 +27,22 @@ if TYPE_CHECKING:
     from models.bundle.bundle import Bundle
 
 FOLDER = "golden"
+ARRAYS = ("bars", "features", "members", "probability")
+SYMBOL = f"{FOLDER}/symbol"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Golden:
-    """Bars (n,), their feature rows (n, f), members' probabilities (n, m) and the ensemble's (n,)."""
+    """Bars (n,), their feature rows (n, f), members' probabilities (n, m) and the ensemble's (n,).
+
+    ``symbol``: whose bars they are, where the model tells instruments apart; rows then say it.
+    """
 
     bars: NDArray[np.void]
     features: NDArray[np.float64]
     members: NDArray[np.float64]
     probability: NDArray[np.float64]
+    symbol: str = ""
 
 
 class SelfTest(msgspec.Struct, frozen=True):
@@ -69,15 +76,22 @@ class SelfTest(msgspec.Struct, frozen=True):
         )
 
 
-def record_golden(bars: NDArray[np.void], feature_set: FeatureSet, model: bytes, burn_in: int) -> Golden:
-    """Golden rows of some bars, from empty state.
+def record_golden(
+    bars: NDArray[np.void],
+    feature_set: FeatureSet,
+    model: bytes,
+    burn_in: int,
+    indicators: Indicators = NO_INDICATORS,
+    symbol: str = "",
+) -> Golden:
+    """Golden rows of some bars, from empty state; with ``indicators`` they say that they are of ``symbol``.
 
     Raises
     ------
     BundleError
         If no bar has a probability: too few for warm-up and burn-in.
     """
-    golden = _computed(bars, FeatureEngine(feature_set), GraphRunner(model, burn_in))
+    golden = _computed(bars, FeatureEngine(feature_set), GraphRunner(model, burn_in), indicators, symbol)
     if not np.isfinite(golden.probability).any():
         needed = feature_set.warmup + burn_in + 1
         raise BundleError(f"none of {len(bars)} golden bars has a probability; give at least {needed} without a hole")
@@ -98,10 +112,11 @@ def self_test(bundle: Bundle) -> SelfTest:
         If anything differs although the bundle was made on this machine class.
     """
     golden = bundle.golden()
-    again = _computed(golden.bars, FeatureEngine(bundle.feature_set()), bundle.runner())
+    engine, listed = FeatureEngine(bundle.feature_set()), bundle.manifest.features
+    again = _computed(golden.bars, engine, bundle.runner(), listed.indicators, golden.symbol)
     panel = bundle.panel()
     fields, largest = ({}, 0.0) if panel is None else panel_differences(panel, bundle.files)
-    names, members = bundle.manifest.features.names, tuple(member.name for member in bundle.manifest.members)
+    names, members = listed.columns, tuple(member.name for member in bundle.manifest.members)
     found = SelfTest(
         rows=len(golden.bars),
         same_machine=bundle.attestation.machine.same_class(this_machine()),
@@ -119,20 +134,23 @@ def self_test(bundle: Bundle) -> SelfTest:
 
 
 def to_files(golden: Golden) -> dict[str, bytes]:
-    """One ``.npy`` file per array, by path in the bundle."""
-    names = ("bars", "features", "members", "probability")
-    return {f"{FOLDER}/{name}.npy": array_to_bytes(getattr(golden, name)) for name in names}
+    """One ``.npy`` file per array, and the symbol if it is said, by path in the bundle."""
+    said = {SYMBOL: golden.symbol.encode()} if golden.symbol else {}
+    return {f"{FOLDER}/{name}.npy": array_to_bytes(getattr(golden, name)) for name in ARRAYS} | said
 
 
 def from_files(files: Mapping[str, bytes]) -> Golden:
     """Read what `to_files` wrote."""
-    names = ("bars", "features", "members", "probability")
-    return Golden(*(array_from_bytes(files[f"{FOLDER}/{name}.npy"]) for name in names))
+    arrays = {name: array_from_bytes(files[f"{FOLDER}/{name}.npy"]) for name in ARRAYS}
+    return Golden(**arrays, symbol=files.get(SYMBOL, b"").decode())
 
 
-def _computed(bars: NDArray[np.void], engine: FeatureEngine, runner: GraphRunner) -> Golden:
-    features = engine.replay(bars)
-    return Golden(bars, features, *runner.run_rows(features))
+def _computed(
+    bars: NDArray[np.void], engine: FeatureEngine, runner: GraphRunner, indicators: Indicators, symbol: str
+) -> Golden:
+    features = indicators.append(engine.replay(bars), symbol)
+    members, probability = runner.run_rows(features)
+    return Golden(bars, features, members, probability, symbol if indicators.symbols else "")
 
 
 def _differ(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:

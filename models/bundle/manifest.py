@@ -11,6 +11,7 @@ import msgspec
 from market.time import DAY, format_interval
 from models.bundle.combination import Calibration, Conformal, Meta, Pool
 from models.bundle.errors import DamagedBundle, IncompatibleBundle
+from models.bundle.instruments import Indicators
 
 FORMAT = 2
 """2: the graph says prediction sets, if ``conformal`` is there; bundles of format 1 have the threshold alone."""
@@ -22,7 +23,8 @@ class FeatureList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     ``bars``: what the lake calls the bars' series, if their interval is 0: they follow no clock. ``events``: the
     feature at whose bars alone, where it is not 0, decisions are made.
     ``fitted``: what features were fitted to. ``plugins``: the modules of the files that features of one's own come
-    from; the files are in the bundle.
+    from; the files are in the bundle. ``instruments``: the symbols whose columns stand behind the features in a row,
+    where the model tells instruments apart; empty where it does not.
     """
 
     names: tuple[str, ...]
@@ -33,6 +35,17 @@ class FeatureList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     plugins: tuple[str, ...] = ()
     bars: str = ""
     events: str = ""
+    instruments: tuple[str, ...] = ()
+
+    @property
+    def indicators(self) -> Indicators:
+        """The columns that say which instrument a row is of."""
+        return Indicators(self.instruments)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns of a row, as the graph reads it."""
+        return (*self.names, *self.indicators.names)
 
     @property
     def bars_name(self) -> str:

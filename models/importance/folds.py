@@ -28,6 +28,7 @@ class ScoredFold:
     ``features`` (r, f) are the rows that `predict` takes; it gives the probabilities (n, c) of the n scored ones.
     ``label`` (n,) is the column of the class that happened, ``weight`` (n,) what the row counts. Rows are permuted
     within equal ``block`` (r,); a negative block stays where it is. ``base`` (c,) are the training rows' class shares.
+    ``indicators``: how many of the last columns say which block a row is of, and are permuted between blocks.
     """
 
     features: Floats
@@ -37,6 +38,7 @@ class ScoredFold:
     block: Integers
     base: Floats
     model: Any = None
+    indicators: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

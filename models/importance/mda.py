@@ -151,5 +151,9 @@ def _fold_losses(
 
 def _shuffled_score(fold: ScoredFold, columns: Integers, score: ScoreName, generator: np.random.Generator) -> float:
     rows = fold.features.copy()
-    rows[:, columns] = fold.features[permuted(fold.block, generator)][:, columns]
+    first = rows.shape[1] - fold.indicators
+    within, between = columns[columns < first], columns[columns >= first]
+    rows[:, within] = fold.features[permuted(fold.block, generator)][:, within]
+    if len(between):
+        rows[:, between] = fold.features[permuted(np.minimum(fold.block, 0), generator)][:, between]
     return weighted_score(score, fold.label, fold.predict(rows), fold.weight)

@@ -65,6 +65,7 @@ def member_fold(panel: Panel, fold: PanelFold, fitted: FittedMember, rows: int) 
         np.where(usable(features), block, -1),
         np.array([1.0 - base, base]),
         fitted,
+        panel.indicators,
     )
 
 

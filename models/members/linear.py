@@ -132,7 +132,7 @@ class LinearMember:
             If there is nothing to learn from (`models.members.training.take_both`).
         """
         rows, held_out = take_both(panel, train, validation)
-        scaler = fit_scaler(rows.features, rows.weight, self.config.clip)
+        scaler = fit_scaler(rows.features, rows.weight, self.config.clip, panel.indicators)
         fits: list[FittedLinear] = []
         losses: list[float] = []
         for number, inverse_strength in enumerate(self.config.inverse_strengths):

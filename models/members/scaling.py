@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+UNSEEN = 1e300
+"""The scale of an indicator that no training row tells from another: what it says comes to nothing."""
 NORMAL_QUARTILES = 1.3489795003921634
 """The interquartile range of a standard normal: dividing by it makes the scale a standard deviation there."""
 
@@ -35,7 +37,7 @@ class Scaler:
         return np.clip((features - self.mean) / self.scale, -self.clip, self.clip)
 
 
-def fit_scaler(features: NDArray[np.float64], weight: NDArray[np.float64], clip: float) -> Scaler:
+def fit_scaler(features: NDArray[np.float64], weight: NDArray[np.float64], clip: float, indicators: int = 0) -> Scaler:
     """The scaler of some training rows.
 
     Parameters
@@ -46,11 +48,23 @@ def fit_scaler(features: NDArray[np.float64], weight: NDArray[np.float64], clip:
         Non-negative, shape (n,).
     clip
         Where scaled values are cut, in robust standard deviations.
+    indicators
+        How many of the last columns say which instrument a row is of.
 
     Notes
     -----
     A feature that sits on one value for more than half of the weight has no interquartile range: its weighted
     standard deviation is taken instead, and 1 where that is zero too (a constant).
+
+    An indicator stays 0 or 1. Divided by its standard deviation, the rarer an instrument, the larger its one would be
+    and the weaker any penalty on what is learned from its few rows. An instrument without training rows is scaled to
+    nothing: no weight has been fitted to it, and a network's would be what it was drawn as.
+
+    Examples
+    --------
+    >>> rows = np.array([[3.0, 1.0, 0.0, 0.0], [5.0, 0.0, 1.0, 0.0]])
+    >>> fit_scaler(rows, np.ones(2), clip=5.0, indicators=3).transform(np.eye(4)[1:, :])[:, 1:].round(3).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
     low, middle, high = np.quantile(features, [0.25, 0.5, 0.75], axis=0, weights=weight, method="inverted_cdf")
     scale = (high - low) / NORMAL_QUARTILES
@@ -58,4 +72,8 @@ def fit_scaler(features: NDArray[np.float64], weight: NDArray[np.float64], clip:
     spread = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
     scale = np.where(scale > 0.0, scale, spread)
     constant = features.max(axis=0) == features.min(axis=0)
-    return Scaler(middle, np.where(constant | (scale == 0.0), 1.0, scale), clip)
+    scale = np.where(constant | (scale == 0.0), 1.0, scale)
+    if indicators:
+        middle[-indicators:] = 0.0
+        scale[-indicators:] = np.where(constant[-indicators:], UNSEEN, 1.0)
+    return Scaler(middle, scale, clip)

@@ -153,7 +153,7 @@ class SequenceMember(ABC):
         """
         device = training_device(self.config.device, torch_sees_cuda, "torch")
         rows, _ = take_both(panel, train, validation)
-        scaler = fit_scaler(rows.features, rows.weight, self.config.clip)
+        scaler = fit_scaler(rows.features, rows.weight, self.config.clip, panel.indicators)
         network, curves = self._train(panel, train, validation, scaler, rows.base_rate, seed, device, progress, along)
         record = FitRecord(
             curves={

@@ -111,11 +111,11 @@ def training_rows(bundle: Bundle, config: RunConfig, lake: Lake) -> tuple[Floats
     return finite_by_time(rows, times)
 
 
-def newest_rows(series: Sequence[Series], trained_through: int) -> tuple[Floats, Integers]:
-    """The features behind the bundle's data, and their times, ascending."""
+def newest_rows(series: Sequence[Series], trained_through: int, features: int) -> tuple[Floats, Integers]:
+    """The first columns, which are features, behind the bundle's data, and their times, ascending."""
     behind = [one.bars["end"] > trained_through for one in series]
     return finite_by_time(
-        [one.features[chosen] for one, chosen in zip(series, behind, strict=True)],
+        [one.features[chosen, :features] for one, chosen in zip(series, behind, strict=True)],
         [one.bars["end"][chosen] for one, chosen in zip(series, behind, strict=True)],
     )
 

@@ -174,11 +174,11 @@ def drifted(
     """How far the newest bars are from the training data, or why that cannot be said."""
     if isinstance(scored, str):
         return scored
-    training = bundle.manifest.training
+    training, names = bundle.manifest.training, bundle.manifest.features.names
     try:
         train = training_rows(bundle, run, Lake(workspace.lake))
     except (StageError, MarketError, FeatureError, ModelError) as error:
         return f"the training data cannot be read again: {error}"
-    newest = newest_rows(scored.series, training.trained_through)
-    found = measure_drift(bundle.manifest.features.names, *train, *newest, config.stretches)
+    newest = newest_rows(scored.series, training.trained_through, len(names))
+    found = measure_drift(names, *train, *newest, config.stretches)
     return found or f"{len(newest[0]):,} rows behind {len(train[0]):,} of training are too few to compare"

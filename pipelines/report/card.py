@@ -168,9 +168,11 @@ def _data(result: RunResult) -> Section:
 def _features(result: RunResult) -> Section:
     found = result.features
     sentence = f"{len(found.names)} features, in this order: {', '.join(found.names)}."
+    told = result.config.get("features", {}).get("instruments") == "indicators"
+    apart = (f"The last {len(result.data)} say which instrument a row is of.",) if told else ()
     events = (f"Decisions are made only where {found.events} is not 0.",) if found.events else ()
     off = tuple(f"{name} is off: {why}" for name, why in found.disabled.items())
-    return Section("Features", (sentence, *events), off)
+    return Section("Features", (sentence, *apart, *events), off)
 
 
 def _labels(result: RunResult) -> Section:

@@ -113,11 +113,12 @@ def assemble_job(
         together = panel_engine(wanted, about.symbols)
         kept = None if together is None else record_panel(together, [series.bars for series in panel.series])
         progress("golden rows", 0.8)
-        golden = golden_rows(panel, wanted, model, config.ensemble.burn_in)
+        golden = golden_rows(panel, wanted, model, config.ensemble.burn_in, about.indicators)
         index = training_samples(panel, window)
+        bars_name = "" if wanted.interval else config.data.interval
         manifest = Manifest(
             name=config.name,
-            features=listed_features(wanted, "" if wanted.interval else config.data.interval, config.features.events),
+            features=listed_features(wanted, bars_name, config.features.events, about.instruments),
             instruments=tuple(one.to_dict() for one in instruments),
             label=msgspec.to_builtins(config.labels),
             volatility=config.features.volatility,

@@ -54,8 +54,8 @@ def feature_study_job(panel_artefact: Artefact, panels: Sequence[Artefact], wind
     """The study of a panel whose bars end at ``cut`` or before; ``panels`` are what each fold learns from."""
 
     def build(draft: Draft, progress: Progress) -> None:
-        each = (load_panel(one) for one in panels)
-        found = study_features(load_panel(panel_artefact), each, windows, cut, progress)
+        each = (load_panel(one).features_alone() for one in panels)
+        found = study_features(load_panel(panel_artefact).features_alone(), each, windows, cut, progress)
         write_document(found, draft.folder, STUDY)
 
     inputs = (panel_artefact.digest, [one.digest for one in panels], tuple(windows), cut)

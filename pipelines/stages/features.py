@@ -14,6 +14,7 @@ from features.feature_set import FeatureSet
 from features.panel.engine import PanelEngine
 from features.plugins import catalogue_with, installed_source, plugin_sources
 from market.bars import FIELDS, PANEL_FIELDS
+from models.bundle.instruments import Indicators
 from pipelines.config import FeaturesConfig, RunConfig
 from pipelines.errors import StageError
 from pipelines.stages.fields import lacking_fields, needs
@@ -31,7 +32,7 @@ class PanelFacts(msgspec.Struct, frozen=True):
     ``plugins``: the text of the files that features of one's own come from, by module. ``fitted``: what features were
     fitted to. ``base``: the digest of the panel that this one shares all but its fitted columns with; empty for none.
     ``events``: the feature at whose bars decisions are made; empty for all bars. ``left_out``: what is missing at the
-    ends of the series.
+    ends of the series. ``instruments``: the symbols whose columns stand behind the features; empty for none.
     """
 
     symbols: tuple[str, ...]
@@ -45,6 +46,17 @@ class PanelFacts(msgspec.Struct, frozen=True):
     base: str = ""
     events: str = ""
     left_out: tuple[str, ...] = ()
+    instruments: tuple[str, ...] = ()
+
+    @property
+    def indicators(self) -> Indicators:
+        """The columns that say which instrument a row is of."""
+        return Indicators(self.instruments)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns of a row."""
+        return (*self.features, *self.indicators.names)
 
     def feature_set(self) -> FeatureSet:
         """The features, with what they were fitted to; files of one's own are run if this process has not yet."""
@@ -131,6 +143,7 @@ def facts_of(config: RunConfig, bars: Sequence[Bars], wanted: FeatureSet) -> Pan
         plugins={one.module: one.source for one in plugin_sources(wanted.features)},
         fitted=dict(wanted.fitted),
         events=config.features.events,
+        instruments=config.indicators.symbols,
     )
 
 

@@ -12,6 +12,7 @@ from features.feature_set import FeatureSet
 from market.bars import missing_bars
 from models.bundle.errors import BundleError
 from models.bundle.golden import Golden, record_golden
+from models.bundle.instruments import NO_INDICATORS, Indicators
 from models.dataset import Panel
 from pipelines.errors import StageError
 
@@ -28,20 +29,22 @@ def stretches(bars: Bars, interval: int, max_gap: int) -> Iterator[Bars]:
         yield bars[first:stop]
 
 
-def candidates(panel: Panel, wanted: FeatureSet, burn_in: int) -> list[Bars]:
-    """Stretches that reach behind warm-up and burn-in: those long enough for all golden rows first, newest first."""
+def candidates(panel: Panel, wanted: FeatureSet, burn_in: int) -> list[tuple[str, Bars]]:
+    """Symbols and stretches that reach behind warm-up and burn-in: those long enough first, newest first."""
     least = wanted.warmup + burn_in + 1
     full = wanted.warmup + burn_in + PREDICTED
     found = [
-        part[-full:]
+        (series.symbol, part[-full:])
         for series in panel.series
         for part in stretches(series.bars, panel.interval, wanted.max_gap)
         if len(part) >= least
     ]
-    return sorted(found, key=lambda part: (len(part), int(part["end"][-1])), reverse=True)
+    return sorted(found, key=lambda one: (len(one[1]), int(one[1]["end"][-1])), reverse=True)
 
 
-def golden_rows(panel: Panel, wanted: FeatureSet, model: bytes, burn_in: int) -> Golden:
+def golden_rows(
+    panel: Panel, wanted: FeatureSet, model: bytes, burn_in: int, indicators: Indicators = NO_INDICATORS
+) -> Golden:
     """Golden rows of the first candidate that has a probability.
 
     Raises
@@ -49,9 +52,9 @@ def golden_rows(panel: Panel, wanted: FeatureSet, model: bytes, burn_in: int) ->
     StageError
         If none has one.
     """
-    for bars in candidates(panel, wanted, burn_in):
+    for symbol, bars in candidates(panel, wanted, burn_in):
         try:
-            return record_golden(bars, wanted, model, burn_in)
+            return record_golden(bars, wanted, model, burn_in, indicators, symbol)
         except BundleError:  # a feature stays undefined there, whatever the length
             continue
     raise StageError(

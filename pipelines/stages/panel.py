@@ -59,7 +59,8 @@ def panel_job(config: RunConfig, facts: DataFacts, lake: Lake) -> Job:
         known = dict(zip(config.data.symbols, filled, strict=True))
         wanted = fit_features(wanted, known, begin, begin + parse_interval(config.validation.train))
         series = compute_series(config, wanted, filled, progress)
-        save_panel(draft, build_panel(series, wanted.names, config.data.interval_ns, config.labels))
+        columns, told = (*wanted.names, *config.indicators.names), len(config.indicators)
+        save_panel(draft, build_panel(series, columns, config.data.interval_ns, config.labels, told))
         for sentence in short:
             logging.getLogger(__name__).warning(sentence)
         draft.json("panel", msgspec.structs.replace(facts_of(config, bars, wanted), left_out=tuple(short)))
@@ -72,13 +73,13 @@ def panel_job(config: RunConfig, facts: DataFacts, lake: Lake) -> Job:
 def compute_series(
     config: RunConfig, wanted: FeatureSet, bars: list[NDArray[np.void]], progress: Progress
 ) -> tuple[Series, ...]:
-    """Replay the features over each instrument's bars."""
+    """Replay the features over each instrument's bars; rows say which one they are of, if the configuration asks."""
     engine = FeatureEngine(wanted)
     volatility = wanted.names.index(config.features.volatility)
     series = []
     for number, (symbol, one) in enumerate(zip(config.data.symbols, bars, strict=True)):
         engine.reset()
-        rows = engine.replay(one)
+        rows = config.indicators.append(engine.replay(one), symbol)
         decides = decisions(rows, wanted.names, config.features.events)
         series.append(Series(symbol, one, rows, np.ascontiguousarray(rows[:, volatility]), decides))
         progress(f"features of {symbol}", (number + 1) / len(bars))
@@ -95,7 +96,7 @@ def _load(folder: str, artefact: Artefact) -> Panel:
         bars, rows, volatility = (artefact.array(f"{what}-{number}") for what in ("bars", "features", "volatility"))
         series.append(Series(symbol, bars, rows, volatility, decisions(rows, about.features, about.events)))
     samples = Samples(**{field: artefact.array(f"samples-{field}") for field in SAMPLE_FIELDS})
-    return Panel(tuple(series), about.features, about.interval, samples)
+    return Panel(tuple(series), about.columns, about.interval, samples, len(about.indicators))
 
 
 def _with_fitted(base: Panel, about: PanelFacts, artefact: Artefact) -> Panel:

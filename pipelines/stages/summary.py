@@ -160,9 +160,7 @@ def compose_result(
         stages=stages,
         sharpe_method=SHARPE_METHOD,
         data=series_data(config, lake, facts, {one.symbol: one.kind for one in found.instruments()}),
-        features=results.FeatureList(
-            about.features, about.feature_digest, about.disabled, about.left_out, about.events
-        ),
+        features=results.FeatureList(about.columns, about.feature_digest, about.disabled, about.left_out, about.events),
         samples=results.SampleSummary(
             len(panel.samples),
             effective_rows(panel.samples.weight),

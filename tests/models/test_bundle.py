@@ -278,6 +278,7 @@ def test_the_room_loads_no_training_library():
         "features",
         "files",
         "golden",
+        "instruments",
         "machine",
         "manifest",
         "runner",

@@ -16,6 +16,7 @@ from market.time import MINUTE
 from models.bundle.bundle import Bundle, SeriesState, write
 from models.bundle.features import listed_features, panel_engine
 from models.bundle.golden import record_golden
+from models.bundle.instruments import Indicators
 from models.bundle.manifest import Manifest, MemberInfo, Payoff, Training
 from models.bundle.runner import GraphRunner
 from models.bundle.together import filled_anew, record_panel
@@ -55,25 +56,30 @@ def instrument(symbol):
     )  # fmt: skip
 
 
-def write_bundle(folder, features=FEATURES, centre=50.0, walk=walk, bars="", lengths=(), events="", conformal=None):
+def write_bundle(
+    folder, features=FEATURES, centre=50.0, walk=walk, bars="", lengths=(), events="", conformal=None, instruments=()
+):
     """A bundle of three features whose first one decides; the first 200 bars are what it knows.
 
-    ``bars`` and ``lengths``: of bars that follow no clock, which ``walk`` makes.
+    ``bars`` and ``lengths``: of bars that follow no clock, which ``walk`` makes. ``instruments``: it tells them apart,
+    and expects less of each than of the one before.
     """
     seen = [walk(seed)[:TRAINED] for seed in range(len(SYMBOLS))]
     together = panel_engine(features, SYMBOLS)
     kept = None if together is None else record_panel(together, seen)
     seen = seen if together is None else filled_anew(together, seen)
-    part = linear_part("linear", [centre, 0.0, 0.0], [10.0, 1.0, 1.0], 8.0, [0.3, 0.1, 0.0], 0.2)
+    indicators, count = Indicators(instruments), len(instruments)
+    mean, scale, less = [centre, 0.0, 0.0] + count * [0.0], [10.0, 1.0, 1.0] + count * [1.0], np.arange(count) * -0.2
+    part = linear_part("linear", mean, scale, 8.0, [0.3, 0.1, 0.0, *less], 0.2)
     model = compose([part], conformal=conformal)
     graph, states = model.SerializeToString(), {}
     for symbol, one in zip(SYMBOLS, seen, strict=True):
         engine, runner = FeatureEngine(features), GraphRunner(graph, 4)
-        runner.run_rows(engine.replay(one))
+        runner.run_rows(indicators.append(engine.replay(one), symbol))
         states[symbol] = SeriesState(int(one["end"][-1]), engine.snapshot(), runner.state())
     manifest = Manifest(
         name="small",
-        features=listed_features(features, bars, events),
+        features=listed_features(features, bars, events, instruments),
         instruments=tuple(instrument(symbol).to_dict() for symbol in SYMBOLS),
         label={},
         volatility="ewma_volatility_24",
@@ -84,7 +90,7 @@ def write_bundle(folder, features=FEATURES, centre=50.0, walk=walk, bars="", len
         training=Training({}, 0, int(walk(0)["end"][TRAINED - 1]), 1_000, 80.0, "c" * 64, 7, 12),
         certificate={"passed": True, "rows": 10_000, "reasons": []},
     )
-    golden = record_golden(walk(9) if together is None else seen[0], features, graph, 4)
+    golden = record_golden(walk(9) if together is None else seen[0], features, graph, 4, indicators, SYMBOLS[-1])
     write(folder, manifest, graph, golden, states, features=features, panel=kept)
     return Bundle.load(folder)
 
