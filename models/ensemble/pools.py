@@ -14,7 +14,7 @@ from models.ensemble.logits import (
     logit,
     need_both_classes,
     penalised_logistic,
-    slope_information,
+    weights_information,
 )
 from models.statistics.predictions import log_loss
 
@@ -75,9 +75,9 @@ def fit_stacker(members: Floats, label: NDArray[np.int64], weight: Floats, ridge
     count = members.shape[1]
     inputs = np.column_stack([logits, np.ones(len(logits))])
     prior = np.append(np.full(count, 1.0 / count), 0.0)
-    # Each weight is held so much that the scale of all together, a mean of the members' logits, is held by the rows.
-    scale = slope_information(ridge, logits, weight)
-    precision = np.append(np.full(count, max(scale, 1e-12) * count), max(information(ridge), 1e-9))
+    precision = 1e-12 * np.eye(count + 1)  # all that holds members that say the same, without a ridge
+    precision[:-1, :-1] += weights_information(ridge, logits, weight)
+    precision[-1, -1] += information(ridge)
     beta = penalised_logistic(inputs, label.astype(np.float64), weight, prior, precision)
     return Pool(tuple(beta[:-1].tolist()), float(beta[-1]), clip)
 

@@ -63,13 +63,15 @@ def test_without_a_ridge_the_stacker_is_scikit_learn_s():
 def test_the_stacker_minimises_what_it_says():
     one = fold(3, rows=200)
     logits, ridge = logit(one.members, CLIP), 7.0
-    mean = np.average(logits, axis=0, weights=one.weight)
-    variance = np.average((logits - mean) ** 2, axis=0, weights=one.weight).mean()
+    centred = logits - np.average(logits, axis=0, weights=one.weight)
+    variance = np.average(centred**2, axis=0, weights=one.weight).mean()
 
     def loss(beta):
         z = logits @ beta[:3] + beta[3]
         entropy = np.logaddexp(0, z) - one.label * z
-        held = variance * 3 * ((beta[:3] - 1 / 3) ** 2).sum() + beta[3] ** 2
+        sum_off, off = beta[:3].sum() - 1, beta[:3] - beta[:3].mean()
+        shares = np.average((centred @ off) ** 2, weights=one.weight) + 0.05**2 * (off**2).sum()
+        held = variance * sum_off**2 + shares + beta[3] ** 2
         return one.weight @ entropy + 0.5 * ridge / 4 * held
 
     best = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-8})
@@ -96,6 +98,19 @@ def test_a_prior_of_so_many_rows_is_outweighed_half_by_so_many():
     assert held.intercept == pytest.approx(free.intercept / 2, rel=0.03)
     stack = fit_stacker(logistic(said)[:, None].repeat(2, axis=1), label, weight, rows, CLIP)
     assert (sum(stack.weights), stack.intercept) == pytest.approx((held.slope, held.intercept), rel=0.02)
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.5])
+def test_shares_are_outweighed_half_by_so_many_too_however_alike_the_members_are(noise):
+    """One member knows, the other adds noise to it: as many rows as the prior is worth move half of its weight."""
+    random = np.random.default_rng(12)
+    truth = random.normal(0.0, 0.5, 400_000)
+    label = (random.random(400_000) < logistic(truth)).astype(np.int64)
+    members = logistic(np.column_stack([truth, truth + random.normal(0.0, noise, 400_000)]))
+    weight = np.full(400_000, 2_000.0 / 400_000)
+    free, held = (fit_stacker(members, label, weight, rows, CLIP).weights for rows in (0.0, 2_000.0))
+    assert free == pytest.approx((1.0, 0.0), abs=0.15)
+    assert held[0] - held[1] == pytest.approx((free[0] - free[1]) / 2, rel=0.2)
 
 
 def test_members_that_agree_share_their_weight():

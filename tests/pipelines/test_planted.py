@@ -23,51 +23,51 @@ STEP = 12
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Of the optimum's gain, the ensemble's: in expectation over the labels, its Monte Carlo error, and as it came."""
+    """Of the optimum's gain, in expectation over the labels: the ensemble's, each member's, and the Monte Carlo error.
+
+    ``reached``, ``possible``: what the ensemble and the optimum gained by the labels that there are.
+    """
 
     expected: float
+    alone: dict[str, float]
     error: float
     reached: float
     possible: float
 
 
 def check_planted(seed, folder, config=CONFIG):
-    """The ensemble beside the optimum and its own members, on one market."""
+    """The ensemble beside the optimum, on one market."""
     done = run(simulate(config, seed), folder, members=MEMBERS)
     best, chosen = done.best(STEP * config.bars // CONFIG.bars, particles=32, paths=128)
     reached = gain(done.compared, done.compared.predictors[ENSEMBLE][chosen], chosen)
     possible = gain(done.compared, best.probability, chosen)
     expected = best.expected_gain(done.compared.predictors[ENSEMBLE][chosen])
+    edge = best.information_gain
+    alone = {name: best.expected_gain(done.compared.predictors[name][chosen]) / edge for name in MEMBERS}
     gross = done.backtest.gross_performance
     said = (
-        f"seed {seed}: edge {best.information_gain:.4f} ± {best.monte_carlo_error:.4f} nats, {done.effective:.0f} "
+        f"seed {seed}: edge {edge:.4f} ± {best.monte_carlo_error:.4f} nats, {done.effective:.0f} "
         f"effective of {len(done.index)} rows; on {len(chosen)} of them the optimum gains {possible:.4f}, the ensemble "
-        f"{reached:.4f} ({reached / possible:.0%}); in expectation over the labels {best.information_gain:.4f} and "
-        f"{expected:.4f} ({expected / best.information_gain:.0%}); {members(done, chosen)}; "
+        f"{reached:.4f} ({reached / possible:.0%}); in expectation over the labels "
+        f"{expected / edge:.1%} (alone {', '.join(f'{name} {one:.1%}' for name, one in alone.items())}); "
         f"gross Sharpe {gross.sharpe_annual.value:.1f}"
     )
     print(said)
-    assert 0.02 < best.information_gain < 0.15, said
+    assert 0.02 < edge < 0.15, said
     # Without the labels' luck, which lets a realised share exceed what is possible.
-    assert 0.8 * best.information_gain <= expected <= best.information_gain, said
+    assert 0.8 * edge <= expected <= edge, said
     assert done.scores[ENSEMBLE].scores["information_gain"].above_zero, said
     assert gross.sharpe_annual.above_zero, said
+    return done, Shares(expected / edge, alone, best.monte_carlo_error / edge, reached, possible)
+
+
+def check_no_member_is_better(done):
+    """On the rows that there are, by their paired intervals."""
+    compared = done.compared
     for name in MEMBERS:
-        theirs = loss_difference(
-            done.compared.outcomes,
-            done.compared.predictors[name],
-            done.compared.predictors[ENSEMBLE],
-            done.compared.blocks,
-        )
-        assert theirs.high > 0.0, f"{name} alone is better: {theirs}; {said}"
-    edge = best.information_gain
-    return Shares(expected / edge, best.monte_carlo_error / edge, reached, possible)
-
-
-def members(done, chosen):
-    return ", ".join(
-        f"{name} {gain(done.compared, said[chosen], chosen):.4f}" for name, said in done.compared.predictors.items()
-    )
+        mine, theirs = compared.predictors[ENSEMBLE], compared.predictors[name]
+        found = loss_difference(compared.outcomes, theirs, mine, compared.blocks)
+        assert found.high > 0.0, f"{name} alone is better: {found}"
 
 
 def check_null(seed, folder):
@@ -90,8 +90,9 @@ def check_null(seed, folder):
 
 
 def test_the_planted_edge_is_found(tmp_path):
-    found = check_planted(1, tmp_path)
+    done, found = check_planted(1, tmp_path)
     assert found.reached >= 0.8 * found.possible
+    check_no_member_is_better(done)
 
 
 def test_nothing_is_found_where_there_is_nothing(tmp_path):
@@ -99,24 +100,32 @@ def test_nothing_is_found_where_there_is_nothing(tmp_path):
 
 
 @pytest.mark.long
-def test_the_planted_edge_is_found_on_every_market(tmp_path):
-    """Nine tenths of the optimum's gain: of 700 effective rows on average, of three times as many on every market.
+@pytest.mark.parametrize(
+    ("config", "seeds", "least"), [(CONFIG, range(1, 7), 0.8), (MORE, (2, 3), 0.9)], ids=["700 rows", "2200 rows"]
+)
+def test_the_planted_edge_is_found_on_every_market(tmp_path, config, seeds, least):
+    """Nine tenths of the optimum's gain, and little less than the best member's, whom nobody knows beforehand.
 
     What is realised on one market is mostly its labels' luck (76 % to 106 % of what was possible, where 88 % and 90 %
-    were to be expected), so that is held to its bound over all of them.
+    were to be expected), and so is whether a member is ahead on it: shares in expectation tell what the rows cannot.
     """
-    every = [check_planted(seed, tmp_path / str(seed)) for seed in range(1, 7)]
+    every = []
+    for seed in seeds:
+        _, found = check_planted(seed, tmp_path / str(seed), config)
+        every.append(found)
+        assert found.expected >= least - 2 * found.error
     share = np.mean([one.expected for one in every])
     error = np.sqrt(np.sum([one.error**2 for one in every])) / len(every)
+    alone = {name: np.mean([one.alone[name] for one in every]) for name in MEMBERS}
     reached, possible = (sum(getattr(one, name) for one in every) for name in ("reached", "possible"))
-    print(f"{len(every)} markets: {share:.1%} ± {error:.1%} of the optimum's gain, realised {reached / possible:.1%}")
+    print(
+        f"{len(every)} markets: {share:.1%} ± {error:.1%} of the optimum's gain, realised {reached / possible:.1%};",
+        alone,
+    )
     assert share >= 0.9 - 2 * error
     assert reached >= 0.8 * possible
-    for seed in (2, 3):
-        more = check_planted(seed, tmp_path / f"more {seed}", MORE)
-        print(f"{MORE.bars} bars, seed {seed}: {more.expected:.1%} ± {more.error:.1%}")
-        assert more.expected >= 0.9 - 2 * more.error
-        assert more.reached >= 0.8 * more.possible
+    assert share >= max(alone.values()) - 0.02
+    assert sum(share > one for one in alone.values()) >= len(alone) - 1
 
 
 @pytest.mark.long
