@@ -15,11 +15,14 @@ from mlflow import MlflowClient
 from mlflow.store.tracking import sqlalchemy_store  # noqa: F401 - so that no study has to import it
 from optuna import Study, Trial
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.storage import _VersionManager
 
+from market.lake.stores import FolderStore
 from pipelines.figures import tuning as figures  # noqa: F401 - likewise
 from pipelines.ledger.store import Ledger
 from pipelines.prefect_settings import configure
 from pipelines.progress import Lines, showing
+from pipelines.tracking import tracker
 from pipelines.tracking import tuning as tracking
 from pipelines.tuning import trials, tune
 from pipelines.tuning.config import load_study
@@ -62,6 +65,9 @@ def logged(client, run, metrics=(), params=(), tags=(), **options):
 
 
 LEAVES_BEHIND: tuple[tuple[object, str, Detail], ...] = (
+    (FolderStore, "publish", always),
+    (_VersionManager, "_init_version_info_model", always),
+    (_VersionManager, "_set_alembic_revision", always),
     (RDBStorage, "create_new_study", always),
     (RDBStorage, "set_study_user_attr", third),
     (Study, "enqueue_trial", queued),
@@ -76,6 +82,7 @@ LEAVES_BEHIND: tuple[tuple[object, str, Detail], ...] = (
     (StudySummary, "save", always),
     (tune, "write_winners", always),
     (tune, "draw_all", always),
+    (tracker, "make_database", always),
     (MlflowClient, "create_experiment", always),
     (MlflowClient, "create_run", kind),
     (MlflowClient, "log_batch", logged),
