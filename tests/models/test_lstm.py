@@ -19,7 +19,7 @@ from models.members.planted import Planted, planted, with_samples
 from models.members.protocol import FitRecord
 from models.members.scaling import Scaler
 from models.members.sequence import FittedSequence
-from models.members.sequence_training import deterministic, seeded
+from models.members.sequence_training import seeded
 from models.members.streams import training_streams
 
 
@@ -64,15 +64,15 @@ def test_the_graph_steps_as_torch_does():
     names = ["probability", *(f"next_{name}" for name in state)]
     ours, theirs, seconds = [], [], []
     carried = network.zero_state(1)
-    with deterministic(threads=1), torch.inference_mode():
-        for row in rows:
-            start = time.perf_counter()
-            said, *after = session.run(names, {"features": row, **state})
-            state = dict(zip(state, after, strict=True))
-            seconds.append(time.perf_counter() - start)
+    for row in rows:
+        start = time.perf_counter()
+        said, *after = session.run(names, {"features": row, **state})
+        state = dict(zip(state, after, strict=True))
+        seconds.append(time.perf_counter() - start)
+        with torch.inference_mode():
             logits, carried = network(network.scaled(torch.from_numpy(row)).unsqueeze(0), carried)
-            ours.append(said.item())
-            theirs.append(float(torch.sigmoid(logits.double())))
+        ours.append(said.item())
+        theirs.append(float(torch.sigmoid(logits.double())))
     assert np.abs(np.array(ours) - np.array(theirs)).max() < 1e-6
     assert np.std(ours) > 0.05
     cells = np.concatenate([state[f"c_{layer}"] for layer in range(network.layers)])
@@ -87,15 +87,15 @@ def test_history_at_once_is_history_bar_by_bar():
     rows = np.arange(len(problem.panel.series[0].features))
     history = fitted.predict(problem.panel, 0, rows)
     state = network.zero_state(1)
-    with deterministic(threads=1), torch.inference_mode():
-        for row in rows:
-            features = problem.panel.series[0].features[row : row + 1]
-            if np.isnan(features).any():
-                state = network.zero_state(1)
-                assert np.isnan(history[row])
-                continue
+    for row in rows:
+        features = problem.panel.series[0].features[row : row + 1]
+        if np.isnan(features).any():
+            state = network.zero_state(1)
+            assert np.isnan(history[row])
+            continue
+        with torch.inference_mode():
             logits, state = network(network.scaled(torch.from_numpy(features)).unsqueeze(0), state)
-            assert abs(float(torch.sigmoid(logits.double())) - history[row]) < 1e-6
+        assert abs(float(torch.sigmoid(logits.double())) - history[row]) < 1e-6
 
 
 def small(seed, hidden=32, rows=600):
@@ -119,11 +119,14 @@ def test_fits_and_predictions_side_by_side_do_not_disturb_each_other():
 
 def test_torch_is_left_as_it_was():
     torch.manual_seed(5)
+    fills = torch.utils.deterministic
     before = (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.random.get_rng_state())
+    filled = fills.fill_uninitialized_memory
     fit(lambda: LstmMember(LstmConfig(epochs=1, threads=1)), planted(seed=34, rows=200))
     assert torch.get_num_threads() == before[0]
     assert torch.are_deterministic_algorithms_enabled() == before[1]
     assert torch.equal(torch.random.get_rng_state(), before[2])
+    assert fills.fill_uninitialized_memory == filled
 
 
 def test_an_untrained_network_says_the_base_rate():
