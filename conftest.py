@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-# Before any library with OpenMP is loaded, here and in processes that tests start: threads that spin while they wait take
-# the processor from the other worker's tests, many times what they compute.
+# Before any library with OpenMP is loaded, here and in processes that tests start: threads that spin while they wait
+# take the processor from the other worker's tests, many times what they compute.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 REAL_DATA = Path(os.environ.get("BOT4_REAL_DATA", Path(__file__).resolve().parent.parent / "shared" / "data"))
 
