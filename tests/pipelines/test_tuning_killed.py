@@ -147,15 +147,17 @@ def test_what_was_killed_before_it_said_who_it_was_is_tried_again(storage, tmp_p
 
 def test_what_was_killed_has_failed_in_the_ledger_unless_it_had_ended_there(storage, tmp_path):
     study, ledger = study_in(storage), local_ledger(tmp_path)
-    for name in ("open", "over"):
+    for name in ("open", "over", "named and never begun"):
         trial = abandon(study)
-        ledger.begin(make_trial(name))
         trial.set_user_attr("bot4.trial", name)
+        if "never" not in name:
+            ledger.begin(make_trial(name))
     from pipelines.ledger.record import finish_trial
 
     finish_trial(ledger, make_trial("over"), metrics={"value": 1.0})
-    assert recover(study, ledger) == 2
+    assert recover(study, ledger) == 3
     outcomes = {one.trial.id: one.outcome for one in ledger.entries()}
+    assert list(outcomes) == ["open", "over"]
     assert (outcomes["open"].status, outcomes["over"].status) == ("failed", "finished")
     assert "killed" in outcomes["open"].note
 
