@@ -1,4 +1,4 @@
-"""Where the tests find real market data, and how they say that it is absent."""
+"""Where the tests find real market data, how they say that it is absent, and how their threads wait."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Before any library with OpenMP is loaded, here and in processes that tests start: threads that spin while they wait
+# take the processor from the other worker's tests, many times what they compute.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 REAL_DATA = Path(os.environ.get("BOT4_REAL_DATA", Path(__file__).resolve().parent.parent / "shared" / "data"))
 
 

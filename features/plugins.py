@@ -64,6 +64,13 @@ def installed_source(module: str, source: str) -> PluginSource:
     return PluginSource(module, source)
 
 
+def install_sources(sources: Mapping[str, str]) -> None:
+    """Make files' modules importable in this process, unless they are; ``sources`` as in `SOURCES`."""
+    for module, source in sources.items():
+        if module not in SOURCES:
+            installed_source(module, source)
+
+
 def load_file(path: str | Path) -> tuple[Feature, ...]:
     """The features of a Python file.
 

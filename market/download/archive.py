@@ -15,7 +15,7 @@ from market.download.layout import MONTHLY_ONLY, ArchiveSeries, days_of, is_mont
 from market.download.patience import Stopped, UnavailableError
 from market.errors import DownloadError
 from market.imports import Progress
-from market.lake.storage import writer_lock
+from market.locks import locked
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def download(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DownloadError(f"{folder}: cannot be made ({error.strerror or error})") from error
-    with writer_lock(folder):
+    with locked(folder):
         present, absent = _look(client, wanted, parallel, lambda what, done: say(what, LOOKING * done))
         news = [(series, file) for series, file in present if not held(series, file)]
         show = _Shown([file for _, file in news], lambda what, done: say(what, LOOKING + (1 - LOOKING) * done))

@@ -6,13 +6,11 @@ verified before the file is decoded: Parquet readers trust lengths and offsets, 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -65,18 +63,6 @@ def decode(content: bytes, place: str) -> NDArray[np.void]:
     for name in frame.columns:
         bars[name] = frame[name].to_numpy()
     return bars
-
-
-@contextmanager
-def writer_lock(root: Path) -> Iterator[None]:
-    """Only one process writes a lake at a time; the lock is on the folder itself and leaves nothing behind."""
-    root.mkdir(parents=True, exist_ok=True)
-    folder = os.open(root, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def publish(root: Path, files: Mapping[Path, bytes]) -> None:

@@ -28,7 +28,8 @@ from typing import Final, Protocol
 import polars as pl
 
 from market.errors import LakeError
-from market.lake.storage import append_line, publish, writer_lock
+from market.lake.storage import append_line, publish
+from market.locks import locked
 
 SCHEMES: Final = ("s3", "memory")
 """Addresses that a lake may have: these stores create an object only if it is absent, which keeps writers apart.
@@ -120,7 +121,8 @@ class FolderStore:
 
     def lock(self) -> AbstractContextManager[None]:
         """As `Store.lock`."""
-        return writer_lock(self.root)
+        self.root.mkdir(parents=True, exist_ok=True)
+        return locked(self.root)
 
     def publish(self, files: Mapping[str, bytes]) -> None:
         """As `Store.publish`."""

@@ -103,10 +103,15 @@ def resume_trial(ledger: Ledger, config: RunConfig, facts: DataFacts, **details:
 
     Whoever resumes knows that no other process works on that trial. Details and errors as `begin_trial`.
     """
-    trial = new_trial(config, facts, **details)
+    return resume(ledger, new_trial(config, facts, **details))
+
+
+def resume(ledger: Ledger, trial: Trial) -> Trial:
+    """As `resume_trial`, for a trial that is made but not begun; a record of another note is another's."""
+    wanted = trial.identity, trial.kind, trial.note
     for entry in reversed(ledger.entries()):
-        same = entry.trial.identity == trial.identity and entry.trial.kind == trial.kind
-        if same and entry.status in ("begun", "finished"):
+        known = entry.trial.identity, entry.trial.kind, entry.trial.note
+        if known == wanted and entry.status in ("begun", "finished"):
             return entry.trial
     ledger.begin(trial)
     return trial

@@ -15,7 +15,7 @@ import msgspec
 
 from pipelines.ledger.record import finish_trial, record_error
 from pipelines.ledger.store import Ledger
-from pipelines.ledger.trial import Returns, Status, Trial, fresh_id
+from pipelines.ledger.trial import Entry, Returns, Status, Trial, fresh_id
 from pipelines.toml import digest
 
 T = TypeVar("T")
@@ -73,8 +73,10 @@ class StudyRecorder:
 
         def recorded(trial: Any) -> float | tuple[float, ...]:
             config = configure(trial)
-            mine = self._begin(digest(config), trial.params, _place(trial.study, trial.number))
+            mine = self._made(digest(config), trial.params, _place(trial.study, trial.number))
+            # Named first, then begun: a kill in between leaves a name of nothing, and no record that nobody ends.
             trial.set_user_attr(BEGAN, mine.id)
+            self._ledger.begin(mine)
             try:
                 found = evaluate(config)
             except BaseException as error:
@@ -92,18 +94,19 @@ class StudyRecorder:
         """Optuna's callback after each trial: records what `objective` has not."""
         if trial.user_attrs.get(ENDED):
             return
-        began = trial.user_attrs.get(BEGAN)
-        if began is None:
-            mine = self._begin(
+        entry = begun(self._ledger, trial)
+        if entry is None:
+            mine = self._made(
                 digest([self._base.configuration, trial.params]), trial.params, _place(study, trial.number)
             )
+            self._ledger.begin(mine)
         else:
-            mine = self._ledger.entry(began).trial
+            mine = entry.trial
         metrics = named(tuple(trial.values or ()))
         finish_trial(self._ledger, mine, status=STATUS.get(trial.state.name, "failed"), metrics=metrics)
 
-    def _begin(self, configuration: str, parameters: Mapping[str, Any], note: str) -> Trial:
-        mine = msgspec.structs.replace(
+    def _made(self, configuration: str, parameters: Mapping[str, Any], note: str) -> Trial:
+        return msgspec.structs.replace(
             self._base,
             id=fresh_id(),
             created=time.time_ns(),
@@ -112,8 +115,12 @@ class StudyRecorder:
             parameters=dict(parameters),
             note=note,
         )
-        self._ledger.begin(mine)
-        return mine
+
+
+def begun(ledger: Ledger, trial: Any) -> Entry | None:
+    """The ledger's entry of one of Optuna's trials; None if it never began there."""
+    name = trial.user_attrs.get(BEGAN)
+    return next((one for one in ledger.entries() if one.trial.id == name), None)
 
 
 def named(value: float | tuple[float, ...]) -> dict[str, float | None]:

@@ -31,7 +31,6 @@ FILES_OF_PIPELINES = (
     "ledger/errors",
     "ledger/summary",
     "ledger/trial",
-    "locks",
     "members",
     "meta",
     "predictions",

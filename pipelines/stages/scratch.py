@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.locks import locked
+from market.locks import locked
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.locks import locked
+from market.locks import locked
 
 SCHEME = "sqlite:///"
 

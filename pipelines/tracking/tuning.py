@@ -40,7 +40,8 @@ class StudyMirror:
 
     def __init__(self, workspace: Workspace, name: str, training: str, config: Mapping[str, Any]) -> None:
         self._tracker = Tracker.local(workspace, training)
-        self._parent = self._find(name) or self._begin(name, config)
+        self._parent = self._find(name) or self._begin(name)
+        self._describe(config)
         self._logged = self._trials()
 
     def _find(self, name: str) -> TrackedRun | None:
@@ -52,10 +53,13 @@ class StudyMirror:
         self._tracker.client.update_run(found[0].info.run_id, status="RUNNING")
         return TrackedRun(self._tracker, found[0].info.run_id)
 
-    def _begin(self, name: str, config: Mapping[str, Any]) -> TrackedRun:
-        run = self._tracker.start(f"tune {name}", {KIND: "study", STUDY: name, "mlflow.source.type": "LOCAL"})
-        run.parameters(config)
-        return run
+    def _begin(self, name: str) -> TrackedRun:
+        return self._tracker.start(f"tune {name}", {KIND: "study", STUDY: name, "mlflow.source.type": "LOCAL"})
+
+    def _describe(self, config: Mapping[str, Any]) -> None:
+        """The parent's parameters, unless it has them: a kill leaves it without."""
+        if not self._tracker.client.get_run(self._parent.run_id).data.params:
+            self._parent.parameters(config)
 
     def _trials(self) -> set[int]:
         """The numbers of the trials that are written whole; what a kill left half written is removed."""

@@ -132,6 +132,12 @@ class StudyConfig(msgspec.Struct, frozen=True):
         check_names(found, source)
         return found
 
+    def sources(self) -> dict[str, str]:
+        """The text of the training's own files of features by module, which another process has to be given."""
+        from features.plugins import SOURCES
+
+        return {name: SOURCES[name] for name in self.base.features.files}
+
     def own(self, dotted: str) -> Any:
         """The training's own value of a key, defaults included.
 

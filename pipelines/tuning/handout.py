@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import URL
 
-from features.plugins import SOURCES, installed_source
+from features.plugins import install_sources
 from market.instruments import Instrument
 from pipelines.ledger.database import open_engine
 from pipelines.ledger.location import locate
@@ -55,9 +55,7 @@ class Handout(msgspec.Struct, frozen=True):
 
     def install(self) -> None:
         """Make the study's own features importable in this process."""
-        for module, source in self.sources.items():
-            if module not in SOURCES:
-                installed_source(module, source)
+        install_sources(self.sources)
 
     def bench(self) -> Bench:
         """What this process needs to try things; errors as `pipelines.tuning.trials.open_bench`."""
@@ -89,13 +87,12 @@ class Sight(msgspec.Struct, frozen=True):
 
 def hand_out(bench: Bench, workspace: Workspace) -> Handout:
     """A study for workers."""
-    modules = bench.config.base.features.files
     return Handout(
         study=bench.config,
         facts=bench.ground.facts,
         instruments=tuple(one.to_dict() for one in bench.ground.instruments),
         base=bench.base,
-        sources={name: SOURCES[name] for name in modules},
+        sources=bench.config.sources(),
         workspace=str(workspace.root.resolve()),
     )
 

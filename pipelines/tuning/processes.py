@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from features.plugins import install_sources
 from pipelines.tuning.config import StudyConfig
 from pipelines.tuning.trials import run_trials, set_up
 from pipelines.workspace import Workspace
@@ -42,10 +43,8 @@ def run_processes(
     """
     context = multiprocessing.get_context("spawn")
     left = context.Value("q", trials)
-    started: list[Any] = [
-        context.Process(target=work, args=(config, workspace, left, threads_each(jobs), os.getpid()), daemon=True)
-        for _ in range(min(jobs, trials))
-    ]
+    given = (config, config.sources(), workspace, left, threads_each(jobs), os.getpid())
+    started: list[Any] = [context.Process(target=work, args=given, daemon=True) for _ in range(min(jobs, trials))]
     for one in started:
         one.start()
     try:
@@ -59,9 +58,12 @@ def run_processes(
     return [int(one.exitcode) for one in started if one.exitcode]
 
 
-def work(config: StudyConfig, workspace: Workspace, left: Any, threads: int, parent: int) -> None:
-    """What one of the processes does."""
+def work(
+    config: StudyConfig, sources: dict[str, str], workspace: Workspace, left: Any, threads: int, parent: int
+) -> None:
+    """What one of the processes does; ``sources`` as `pipelines.tuning.config.StudyConfig.sources`."""
     end_with(parent)
+    install_sources(sources)
     bench = set_up(config, workspace)
 
     def ticket() -> bool:

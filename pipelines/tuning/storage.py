@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from pipelines.ledger.record import finish_trial
 from pipelines.ledger.store import Ledger
-from pipelines.ledger.study import BEGAN
+from pipelines.ledger.study import begun
 from pipelines.tuning.errors import TuningError
 from pipelines.workspace import Workspace
 
@@ -25,6 +25,8 @@ PATIENCE = 60
 """Seconds that a writer waits for another one's transaction."""
 BEAT, GRACE = 30, 180
 """Seconds between a trial's signs of life, and without one until a trial of another machine is given up."""
+CLAIM = 10.0
+"""Seconds within which whoever begins a trial says so on it, which takes milliseconds."""
 PROCESS, RETRY_OF, INTERRUPTED, BASE = "bot4.process", "bot4.retry_of", "bot4.interrupted", "bot4.base"
 """User attributes of Optuna's trials: who runs it, which one it tries again, whether it was broken off by hand, and
 whether it is the training's own configuration."""
@@ -109,23 +111,40 @@ def alive(process: Mapping[str, Any]) -> bool:
         return False
 
 
-def gone(trial: Any, now: float) -> bool:
-    """Whether nobody works on a running trial any more.
+def gone(trial: Any) -> bool:
+    """Whether the process of this machine that claimed a running trial is no more.
 
     Of another machine's trial this process cannot tell: Optuna gives it up after `GRACE` seconds without a heartbeat.
     """
     process = trial.user_attrs.get(PROCESS)
-    if process is None:
-        # Killed between being made and being claimed, which takes milliseconds.
-        return trial.datetime_start is not None and now - trial.datetime_start.timestamp() > GRACE
-    return bool(process["host"] == socket.gethostname()) and not alive(process)
+    return process is not None and process["host"] == socket.gethostname() and not alive(process)
+
+
+def never_claimed(study: Any) -> set[int]:
+    """The numbers of running trials that nobody claims within `CLAIM` seconds: whoever began them was killed at once.
+
+    Should a process have been held up for longer, its claim fails, before its trial is in the ledger.
+    """
+    found, until = unclaimed(study), time.monotonic() + CLAIM
+    while found and time.monotonic() < until:
+        time.sleep(CLAIM / 50)
+        found &= unclaimed(study)
+    return found
+
+
+def unclaimed(study: Any) -> set[int]:
+    """The numbers of running trials that do not say who runs them."""
+    trials = study.get_trials(deepcopy=False)
+    return {one.number for one in trials if one.state.name == "RUNNING" and PROCESS not in one.user_attrs}
 
 
 def try_again(study: Any, trial: Any) -> None:
     """Queue a trial that was broken off; the new one says whose place it takes."""
     if trial.number not in retried(study.get_trials(deepcopy=False)):
         same = {BASE: True} if trial.user_attrs.get(BASE) else {}
-        study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number, **same})
+        # What it was queued with and had not come to when it was broken off is still to be tried.
+        values = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        study.enqueue_trial(values, user_attrs={RETRY_OF: trial.number, **same})
 
 
 def retried(trials: list[Any]) -> set[int]:
@@ -154,9 +173,9 @@ def recover(study: Any, ledger: Ledger) -> int:
     """
     from optuna.trial import TrialState
 
-    found, now = 0, time.time()
+    found, nobodys = 0, never_claimed(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.FAIL)):
-        if trial.state == TrialState.RUNNING and gone(trial, now):
+        if trial.state == TrialState.RUNNING and (trial.number in nobodys or gone(trial)):
             # Queued, then ended, last in the study: a kill in between leaves a trial that is ended the next time.
             try_again(study, trial)
             _end_in_ledger(ledger, trial)
@@ -169,9 +188,6 @@ def recover(study: Any, ledger: Ledger) -> int:
 
 
 def _end_in_ledger(ledger: Ledger, trial: Any) -> None:
-    began = trial.user_attrs.get(BEGAN)
-    if began is None:
-        return
-    entry = ledger.entry(began)
-    if entry.outcome is None:
+    entry = begun(ledger, trial)
+    if entry is not None and entry.outcome is None:
         finish_trial(ledger, entry.trial, status="failed", note="its process was killed; it is tried again")

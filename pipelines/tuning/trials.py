@@ -17,7 +17,7 @@ import numpy as np
 
 from pipelines.config import DataConfig, RunConfig
 from pipelines.expected import expected_errors
-from pipelines.ledger.record import failing, finish_trial, new_trial
+from pipelines.ledger.record import failing, finish_trial, has_outcome, new_trial, resume
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.study import Evaluation, StudyRecorder
 from pipelines.ledger.trial import Stretch, Trial, fresh_id
@@ -234,10 +234,10 @@ def evaluate_base(bench: Bench, fitters: Executor, heard: Heard) -> Evaluated:
     if base_values(config) is not None or losses_of(bench.folder, "base").is_file():
         return found()
     note = f"study {bench.study.study_name}, the training's own configuration"
-    trial = msgspec.structs.replace(bench.base, id=fresh_id(), created=time.time_ns(), note=note)
-    bench.ledger.begin(trial)
+    trial = resume(bench.ledger, msgspec.structs.replace(bench.base, id=fresh_id(), created=time.time_ns(), note=note))
     with failing(bench.ledger, trial):
         evaluated = found()
-    finish_trial(bench.ledger, trial, metrics=evaluated.metrics(), returns=evaluated.returns)
+    if not has_outcome(bench.ledger, trial):
+        finish_trial(bench.ledger, trial, metrics=evaluated.metrics(), returns=evaluated.returns)
     save_cells(bench.folder, "base", evaluated)
     return evaluated

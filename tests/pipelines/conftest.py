@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from pipelines.commands.ui import prefect_plan
 from pipelines.prefect_settings import SETTINGS
 from pipelines.servers import free_port, running
+from pipelines.tracking import tracker
+from pipelines.tracking.database import SCHEME, make_database
 from tests.pipelines.small_training import embedded, training
 
 MAIN = "from pipelines.cli import main; main()"
@@ -62,6 +65,23 @@ def bot4(*arguments, cwd=None, environment=None):
 def contents(folder):
     """Every file below a folder with its bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mlflow_migrated_once(tmp_path_factory):
+    """MLflow's migrations take a second: in this process they make one database, of which all others are copies."""
+    made = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+
+    def copied(uri):
+        path = Path(uri.removeprefix(SCHEME))
+        if uri.startswith(SCHEME) and path.parent.is_dir() and not path.exists():
+            make_database(f"{SCHEME}{made}")
+            shutil.copyfile(made, path)
+        make_database(uri)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracker, "make_database", copied)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -316,7 +316,7 @@ def test_a_scheduler_without_workers_and_one_whose_workers_are_gone_are_told(tmp
 
 @pytest.mark.long
 def test_the_command_goes_on_while_workers_are_killed_and_started_again(tmp_path):
-    workspace, path = tmp_path / "workspace", write_study(tmp_path, LINEAR, SPACE, name="shared", trials=TRIALS)
+    workspace, path = tmp_path / "workspace", write_study(tmp_path, LINEAR, SPACE, trials=TRIALS)
     with dask_cluster(tmp_path / "cluster", workers=()) as cluster:
         for name in ("ada", "bob"):
             cluster.start_worker(name, "--nanny")
@@ -327,10 +327,10 @@ def test_the_command_goes_on_while_workers_are_killed_and_started_again(tmp_path
     assert process.returncode == 0, told
     assert len(killer.killed) == 2
     assert "Broken off before and tried again: 2." in said
-    summary = summary_of(workspace, "shared")
+    summary = summary_of(workspace)
     assert summary.compared == len(summary.of("finished"))
-    check_counted(workspace, "shared", kills=2)
-    check_tracked(workspace, "shared", summary)
+    check_counted(workspace, kills=2, abroad=1)
+    check_tracked(workspace, summary)
 
 
 def wait_for(path, process):

@@ -12,6 +12,7 @@ from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from market.bars import empty_bars
 from market.instruments import Instrument
+from market.lake import Lake, SeriesKey
 from market.time import MINUTE
 from models.bundle.bundle import Bundle, SeriesState, write
 from models.bundle.features import listed_features, panel_engine
@@ -22,9 +23,11 @@ from models.bundle.runner import GraphRunner
 from models.bundle.together import filled_anew, record_panel
 from models.graph.compose import compose
 from models.graph.linear import linear_part
+from pipelines.workspace import Workspace
 from serving.config import ModelConfig, ServeConfig, SourceConfig
 from serving.feed import arrivals
 from serving.loop import TradingLoop
+from serving.start import Folders, read_stream, trade_start
 from trading.config import DecisionConfig, RiskConfig, TradingConfig
 
 SYMBOLS = ("AAA", "BBB")
@@ -33,6 +36,7 @@ FEATURES = FeatureSet(("rsi_14", "scaled_return_4", "ewma_volatility_24"), INTER
 TRAINED, LIVE = 200, 60
 EAGER = TradingConfig(decision=DecisionConfig(margin=-0.05), risk=RiskConfig(drawdown=0.9))
 """Trades on every signal."""
+CONFIG = ServeConfig("small", ModelConfig(folder="x"), SourceConfig("lake", "test"), EAGER)
 
 
 def walk(seed, count=TRAINED + LIVE):
@@ -93,6 +97,22 @@ def write_bundle(
     golden = record_golden(walk(9) if together is None else seen[0], features, graph, 4, indicators, SYMBOLS[-1])
     write(folder, manifest, graph, golden, states, features=features, panel=kept)
     return Bundle.load(folder)
+
+
+def ran(bundle, folder, config=CONFIG, walk=walk, interval="30m"):
+    """A workspace whose lake has all bars and in which the loop ran over those that the bundle does not know.
+
+    Gives the workspace and where serving puts things in it.
+    """
+    place = Workspace(folder)
+    for seed, symbol in enumerate(SYMBOLS):
+        Lake(place.lake).write(SeriesKey("test", symbol, "bars", interval), walk(seed))
+    folders = Folders(place.store, place.lake, place.journals)
+    place.journals.mkdir()
+    paths = folders.journal("small"), folders.status("small"), folders.scores("small")
+    loop = TradingLoop(bundle, config, *paths, trade_start(bundle, config), lambda _: None)
+    loop.run(arrivals(SYMBOLS, read_stream(bundle, config, place.lake)))
+    return place, folders
 
 
 @dataclass

@@ -8,35 +8,21 @@ import pytest
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from market.events import Kind
-from market.lake import Lake, SeriesKey
 from models.dataset import decisions
 from pipelines.paper import parity, research
-from pipelines.workspace import Workspace
-from serving.config import ModelConfig, ServeConfig, SourceConfig
-from serving.feed import arrivals
-from serving.loop import TradingLoop
-from serving.start import Folders, read_stream, trade_start
-from tests.serving.small_loop import EAGER, INTERVAL, SYMBOLS, walk, write_bundle
+from serving.start import trade_start
+from tests.serving.small_loop import CONFIG, INTERVAL, SYMBOLS, ran, walk, write_bundle
 from trading.journal import read_journal
 
 EVENTS = "cusum_event_2"
 FEATURES = FeatureSet(("rsi_14", EVENTS, "ewma_volatility_24"), INTERVAL, 8)
-CONFIG = ServeConfig("small", ModelConfig(folder="x"), SourceConfig("lake", "test"), EAGER)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A bundle, and a loop that has run over the bars behind it."""
     bundle = write_bundle(tmp_path_factory.mktemp("bundle") / "events", FEATURES, events=EVENTS)
-    place = Workspace(tmp_path_factory.mktemp("place"))
-    for seed, symbol in enumerate(SYMBOLS):
-        Lake(place.lake).write(SeriesKey("test", symbol, "bars", "30m"), walk(seed))
-    folders = Folders(place.store, place.lake, place.journals)
-    place.journals.mkdir()
-    paths = folders.journal("small"), folders.status("small"), folders.scores("small")
-    loop = TradingLoop(bundle, CONFIG, *paths, trade_start(bundle, CONFIG), lambda _: None)
-    loop.run(arrivals(SYMBOLS, read_stream(bundle, CONFIG, place.lake)))
-    return bundle, place, folders
+    return bundle, *ran(bundle, tmp_path_factory.mktemp("place"))
 
 
 def test_signals_are_made_at_events_alone(run):

@@ -7,25 +7,18 @@ import numpy as np
 import pytest
 
 from market.events import Kind, SetFlag
-from market.lake import Lake, SeriesKey
 from models.bundle.bundle import Bundle
 from models.bundle.combination import Conformal
 from models.ensemble.conformal import prediction_sets
 from pipelines.commands.models import decides
 from pipelines.paper import parity, research
-from pipelines.workspace import Workspace
-from serving.config import ModelConfig, ServeConfig, SourceConfig
-from serving.feed import arrivals
-from serving.loop import TradingLoop
 from serving.predictor import Predictor
 from serving.scores import read_scores
 from serving.signal import score_signal
-from serving.start import Folders, read_stream, trade_start
-from tests.serving.small_loop import EAGER, INTERVAL, LIVE, SYMBOLS, TRAINED, walk, write_bundle
+from tests.serving.small_loop import CONFIG, INTERVAL, LIVE, SYMBOLS, TRAINED, ran, walk, write_bundle
 from trading.journal import read_journal
 from trading.signals import set_flags
 
-CONFIG = ServeConfig("small", ModelConfig(folder="x"), SourceConfig("lake", "test"), EAGER)
 CENTRE = 6.8
 """Of the small model: with it, its probabilities lie on both sides of one half."""
 
@@ -53,15 +46,7 @@ def run(request, tie, tmp_path_factory):
     """A bundle with prediction sets, and a loop that has run over the bars behind it."""
     conformal = Conformal(0.8, tie, one_sided=request.param)
     bundle = write_bundle(tmp_path_factory.mktemp("bundle") / "sets", centre=CENTRE, conformal=conformal)
-    place = Workspace(tmp_path_factory.mktemp("place"))
-    for seed, symbol in enumerate(SYMBOLS):
-        Lake(place.lake).write(SeriesKey("test", symbol, "bars", "30m"), walk(seed))
-    folders = Folders(place.store, place.lake, place.journals)
-    place.journals.mkdir()
-    paths = folders.journal("small"), folders.status("small"), folders.scores("small")
-    loop = TradingLoop(bundle, CONFIG, *paths, trade_start(bundle, CONFIG), lambda _: None)
-    loop.run(arrivals(SYMBOLS, read_stream(bundle, CONFIG, place.lake)))
-    return bundle, place, folders
+    return bundle, *ran(bundle, tmp_path_factory.mktemp("place"))
 
 
 def test_signals_are_made_where_the_set_allows_and_say_it(run):

@@ -7,19 +7,13 @@ import pytest
 
 from features.feature_set import FeatureSet
 from market.events import Kind
-from market.lake import Lake, SeriesKey
 from market.time import MINUTE
 from pipelines.paper import parity, research
-from pipelines.workspace import Workspace
-from serving.config import ModelConfig, ServeConfig, SourceConfig
-from serving.feed import arrivals
-from serving.loop import TradingLoop
-from serving.start import Folders, holes, read_stream, trade_start
-from tests.serving.small_loop import EAGER, FEATURES, SYMBOLS, TRAINED, walk, write_bundle
+from serving.start import holes, read_stream
+from tests.serving.small_loop import CONFIG, FEATURES, SYMBOLS, TRAINED, ran, walk, write_bundle
 from trading.replay import replay
 
 BARS = "tick-5"
-CONFIG = ServeConfig("small", ModelConfig(folder="x"), SourceConfig("lake", "test"), EAGER)
 
 
 def bursts(seed):
@@ -42,19 +36,9 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(bundle, tmp_path_factory):
-    """A workspace whose lake has all bars, and the loop's end."""
-    place = Workspace(tmp_path_factory.mktemp("place"))
-    for seed, symbol in enumerate(SYMBOLS):
-        Lake(place.lake).write(SeriesKey("test", symbol, "bars", BARS), bursts(seed))
-    stream = read_stream(bundle, CONFIG, place.lake)
-    folders = Folders(place.store, place.lake, place.journals)
-    place.journals.mkdir()
-    loop = TradingLoop(
-        bundle, CONFIG, folders.journal("small"), folders.status("small"), folders.scores("small"),
-        trade_start(bundle, CONFIG), lambda _: None,
-    )  # fmt: skip
-    loop.run(arrivals(SYMBOLS, stream))
-    return place, folders, stream
+    """A workspace whose lake has all bars, where the loop put things, and the bars that it was given."""
+    place, folders = ran(bundle, tmp_path_factory.mktemp("place"), walk=bursts, interval=BARS)
+    return place, folders, read_stream(bundle, CONFIG, place.lake)
 
 
 def test_the_bars_are_such():
