@@ -13,7 +13,6 @@ from tests.pipelines.tuning_factory import run_study, write_study
 pytestmark = pytest.mark.xdist_group("tuning")
 
 
-@pytest.mark.long
 def test_processes_are_given_the_files_of_ones_own_features(tmp_path):
     """They are spawned: what their parent has loaded is not there."""
     text = training("own", embedded("BTC"), "\n[members.linear]\n")
