@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -62,13 +61,11 @@ def test_the_graph_steps_as_torch_does():
     rows = np.random.default_rng(1).normal(0, 60, (2500, 1, 50))
     state = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in part.state}
     names = ["probability", *(f"next_{name}" for name in state)]
-    ours, theirs, seconds = [], [], []
+    ours, theirs = [], []
     carried = network.zero_state(1)
     for row in rows:
-        start = time.perf_counter()
         said, *after = session.run(names, {"features": row, **state})
         state = dict(zip(state, after, strict=True))
-        seconds.append(time.perf_counter() - start)
         with torch.inference_mode():
             logits, carried = network(network.scaled(torch.from_numpy(row)).unsqueeze(0), carried)
         ours.append(said.item())
@@ -77,7 +74,6 @@ def test_the_graph_steps_as_torch_does():
     assert np.std(ours) > 0.05
     cells = np.concatenate([state[f"c_{layer}"] for layer in range(network.layers)])
     np.testing.assert_allclose(cells, carried[1].numpy(), atol=1e-5)
-    assert np.median(seconds) < 2e-3
 
 
 def test_history_at_once_is_history_bar_by_bar():
