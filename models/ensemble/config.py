@@ -27,7 +27,7 @@ class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     method: Method = "stack"
     calibration: CalibrationMethod | Literal["auto"] = "platt"
-    ridge: float = 1000.0
+    ridge: float = 4000.0
     clip: float = 1e-4
     burn_in: int = 64
     coverage: float = 0.8
