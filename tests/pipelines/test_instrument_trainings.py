@@ -1,4 +1,7 @@
-"""Trainings whose rows say which instrument they are of: the panel, the whole road to paper, and the audit."""
+"""Trainings whose rows say which instrument they are of: the panel, the whole road to paper, and the audit.
+
+The whole road is long; `tests/serving/test_instruments_loop.py` holds research to live in every run of the suite.
+"""
 
 from __future__ import annotations
 
@@ -163,11 +166,13 @@ def result(road):
     return RunResult.load(road.run)
 
 
+@pytest.mark.long
 def test_live_is_research_in_every_byte(result):
     assert {one.what for one in result.paper.parity} == {"feature rows", "probabilities", "orders", "journal records"}
     assert all(one.rows == one.equal > 0 for one in result.paper.parity)
 
 
+@pytest.mark.long
 def test_the_bundle_tells_instruments_apart_and_is_certified(road):
     bundle = ModelStore(Workspace(road.workspace).store).resolve("aware", "challenger")
     assert bundle.manifest.features.instruments == ("BTC", "ETH", "LTC")
@@ -178,6 +183,7 @@ def test_the_bundle_tells_instruments_apart_and_is_certified(road):
     assert bundle.golden().symbol in ("BTC", "ETH", "LTC")
 
 
+@pytest.mark.long
 def test_every_panel_of_a_window_has_them_beside_what_is_fitted_there(road):
     folder = road.workspace / "artefacts" / "fitted"
     made = [load_panel(Artefact("fitted", path.name, str(path))) for path in folder.iterdir()]
@@ -187,6 +193,7 @@ def test_every_panel_of_a_window_has_them_beside_what_is_fitted_there(road):
         assert all((one.features[:, -3:] == np.eye(3)[number]).all() for number, one in enumerate(panel.series))
 
 
+@pytest.mark.long
 def test_the_result_and_its_audit_know_the_columns(result):
     assert result.audit.clean, result.audit.leaks
     assert {f"features/{name}" for name in NAMES} <= columns(result.audit.findings)
@@ -198,11 +205,13 @@ def test_the_result_and_its_audit_know_the_columns(result):
     assert set(NAMES) <= set(gains)
 
 
+@pytest.mark.long
 def test_the_card_says_which_columns_are_no_features(road):
     card = (road.run / CARD_FILE).read_text()
     assert f"{', '.join(NAMES)}.\n\nThe last 3 say which instrument a row is of.\n" in card
 
 
+@pytest.mark.long
 def test_the_gates_judge_such_a_model(road):
     done = bot4("models", "promote", "aware", "challenger", "--to", "champion", "--workspace", road.workspace)
     assert done.returncode == 2, done.stderr
