@@ -2,7 +2,11 @@
 
 The plain loop over streams is what the LSTM's training would be without our part: the same number of layers and units,
 sequences of the same length side by side, a state that is carried and cut, AdamW. The loop over windows is what
-tutorials do. Trees are timed by bar and round; both sides grow the same number of trees, each of its own size.
+tutorials do. Ours does more for each bar: norms and residuals between layers, clipped gradients, streams whose first
+bars only burn the state in, a validation after each epoch, and as few streams side by side as give 32 steps an epoch
+(20 here), of which a matrix product makes less than of the plain loop's 64.
+
+Trees are timed by bar and round; both sides grow the same number of trees, each of its own size.
 """
 
 from __future__ import annotations
