@@ -11,23 +11,16 @@ import pytest
 from features.engine import FeatureEngine
 from features.feature_set import FeatureSet
 from market.events import Kind
-from market.lake import Lake, SeriesKey
 from models.bundle.bundle import MANIFEST, Bundle, write
 from models.bundle.errors import BundleError, DamagedBundle, IncompatibleBundle
 from models.bundle.golden import self_test
 from models.bundle.instruments import Indicators
 from pipelines.paper import parity, research
-from pipelines.workspace import Workspace
-from serving.config import ModelConfig, ServeConfig, SourceConfig
-from serving.feed import arrivals
-from serving.loop import TradingLoop
 from serving.predictor import Predictor
 from serving.scores import read_scores
-from serving.start import Folders, read_stream, trade_start
-from tests.serving.small_loop import EAGER, FEATURES, INTERVAL, SYMBOLS, TRAINED, walk, write_bundle
+from tests.serving.small_loop import CONFIG, FEATURES, INTERVAL, SYMBOLS, TRAINED, ran, walk, write_bundle
 from trading.journal import read_journal
 
-CONFIG = ServeConfig("small", ModelConfig(folder="x"), SourceConfig("lake", "test"), EAGER)
 CROSS = FeatureSet(("rsi_14", "market_momentum_24", "ewma_volatility_24"), INTERVAL, 8)
 
 
@@ -40,15 +33,7 @@ def bundle(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(bundle, tmp_path_factory):
     """A loop that has run over the bars behind the bundle."""
-    place = Workspace(tmp_path_factory.mktemp("place"))
-    for seed, symbol in enumerate(SYMBOLS):
-        Lake(place.lake).write(SeriesKey("test", symbol, "bars", "30m"), walk(seed))
-    folders = Folders(place.store, place.lake, place.journals)
-    place.journals.mkdir()
-    paths = folders.journal("small"), folders.status("small"), folders.scores("small")
-    loop = TradingLoop(bundle, CONFIG, *paths, trade_start(bundle, CONFIG), lambda _: None)
-    loop.run(arrivals(SYMBOLS, read_stream(bundle, CONFIG, place.lake)))
-    return place, folders
+    return ran(bundle, tmp_path_factory.mktemp("place"))
 
 
 def test_live_is_research_in_every_byte(bundle, run):
