@@ -139,8 +139,8 @@ def studentised_sharpe_difference(
     Raises
     ------
     ModelError
-        If the shapes do not fit, there are fewer than four blocks, a strategy's returns do not vary, or the two differ
-        by a factor only.
+        If the shapes do not fit, there are fewer than four blocks, a strategy's returns do not vary, the two differ by
+        a factor only, or on so few rows that a draw holds none of them.
 
     Examples
     --------
@@ -161,6 +161,11 @@ def studentised_sharpe_difference(
         raise ModelError("the two strategies' returns differ by a factor only: their Sharpe ratios are equal")
     drawn = np.stack([one, other])[:, circular_indices(len(one), block, draws, generator)[:, :count]]
     ratio, spread = _block_errors(drawn, block)
+    if not (spread > 1e-9 * error).all():
+        raise ModelError(
+            f"the two strategies' returns differ on {np.count_nonzero(one != other):,} of {len(one):,} rows only, or "
+            "are nearly all 0: too few to resample"
+        )
     distance = np.abs(ratio - value) / spread
     reach = float(np.quantile(distance, level, method="higher")) * error
     p_value = (1 + int((distance >= abs(value) / error).sum())) / (1 + draws)
@@ -171,7 +176,8 @@ def _block_errors(drawn: Floats, block: int) -> tuple[Floats, Floats]:
     """The difference of Sharpe ratios in each draw and its error over the draw's blocks; from (2, draws, rows)."""
     rows = drawn.shape[2]
     mean, deviation = drawn.mean(axis=2, keepdims=True), drawn.std(axis=2, keepdims=True)
-    scaled, ratio = (drawn - mean) / deviation, mean / deviation
+    with np.errstate(divide="ignore", invalid="ignore"):  # a draw in which a strategy's returns do not vary: NaN
+        scaled, ratio = (drawn - mean) / deviation, mean / deviation
     influence = scaled - ratio / 2.0 * (scaled**2 - 1.0)
     difference = (influence[0] - influence[1]).reshape(drawn.shape[1], -1, block).sum(axis=2)
     error = np.sqrt((difference**2).sum(axis=1)) / rows

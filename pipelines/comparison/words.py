@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, log10
 
 from pipelines.comparison.paired import Pair, PairedTest
 from pipelines.report.laboratory import probability
@@ -86,8 +87,10 @@ def _loss(pair: Pair) -> PairedTest:
 
 
 def _gap(test: PairedTest) -> str:
-    found = test.difference
-    return interval(Estimate(found.value, found.low, found.high), 5, signed=True)
+    """The difference with its interval, in five decimals; in more where a bound that decides would else read as 0."""
+    found, nearest = test.difference, min(abs(test.difference.low), abs(test.difference.high))
+    digits = max(5, 2 - ceil(log10(nearest))) if test.decided and nearest > 0 else 5
+    return interval(Estimate(found.value, found.low, found.high), digits, signed=True)
 
 
 def selection(labels: Labels) -> str:

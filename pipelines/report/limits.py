@@ -109,7 +109,7 @@ def _regimes(result: RunResult) -> str:
 
 def _members(result: RunResult) -> str:
     better = verdict(result).better_members
-    return f"{listed(better)} alone predicted better than the {ENSEMBLE}." if better else ""
+    return f"A member alone predicted better than the {ENSEMBLE}: {listed(better)}." if better else ""
 
 
 def _ledger(result: RunResult) -> str:

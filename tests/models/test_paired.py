@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -120,3 +122,15 @@ def test_what_cannot_be_compared_is_refused():
         studentised_sharpe_difference(one, other, 60, 10, np.random.default_rng(1))
     with pytest.raises(ModelError, match="by a factor"):
         studentised_sharpe_difference(one, 2 * one, 5, 10, np.random.default_rng(1))
+
+
+def test_strategies_that_differ_on_hardly_a_row_are_refused_without_a_warning():
+    one, _ = pair(10)
+    nearly, idle = one.copy(), np.zeros(200)
+    nearly[7] += 0.5
+    idle[[3, 150]] = 0.1, -0.2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for other, rows in ((nearly, 1), (idle, 200)):
+            with pytest.raises(ModelError, match=f"differ on {rows} of 200 rows only, or are nearly all 0"):
+                studentised_sharpe_difference(one, other, 5, 199, np.random.default_rng(1))

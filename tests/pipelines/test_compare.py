@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from market.time import DAY, HOUR
 from models.bundle.store import ModelStore, Verdict
-from models.statistics.bootstrap import time_blocks
+from models.statistics.bootstrap import Interval, time_blocks
 from models.statistics.paired import weighted_difference
 from models.statistics.snooping import holm
 from pipelines.cli import app
 from pipelines.comparison.find import Contender, contenders, find
-from pipelines.comparison.paired import BLOCK_HORIZONS, DRAWS, SEED, PairedTest, loss_tests, pairs
+from pipelines.comparison.paired import BLOCK_HORIZONS, DRAWS, SEED, Pair, PairedTest, loss_tests, pairs
 from pipelines.comparison.rows import disagreement, shared_rows
 from pipelines.comparison.words import headline, winner
 from pipelines.errors import StageError
@@ -130,6 +130,15 @@ def test_a_planted_model_is_better_than_one_that_sees_nothing_in_either_order():
         assert tested[0].loss.decided == sign
         assert headline(tested, names).startswith("good predicts better than null: the log loss of ")
         assert f"{tested[0].loss.rows:,} decisions" in headline(tested, names)
+
+
+def test_a_bound_that_decides_is_never_shown_as_zero():
+    tiny = PairedTest(4_000, 900.0, Interval(-2.1e-6, -3.9e-6, -3.2e-7), 0.01, 0.01)
+    said = headline([Pair(0, 1, tiny, {}, "nothing traded")], "ab")
+    assert "a predicts better than b" in said
+    assert "is −0.00000210 [−0.00000390, −0.00000032] nats" in said
+    clear = PairedTest(4_000, 900.0, Interval(-0.003, -0.005, -0.001), 0.01, 0.01)
+    assert "−0.00300 [−0.00500, −0.00100]" in headline([Pair(0, 1, clear, {}, "nothing traded")], "ab")
 
 
 def test_equal_models_cannot_be_told_apart():

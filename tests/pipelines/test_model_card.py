@@ -159,7 +159,7 @@ def test_limits_follow_from_what_there_is_and_what_is_missing(result):
 def test_a_member_that_is_better_is_a_limit(result):
     better = replace(result.differences[0], difference=Estimate(-0.01, -0.02, -0.005))
     found = limits(replace(result, differences=(better,)))
-    assert f"{better.other} alone predicted better than the ensemble." in found
+    assert f"A member alone predicted better than the ensemble: {better.other}." in found
 
 
 def test_an_override_is_a_limit_and_a_promotion(result):
