@@ -72,7 +72,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Largest absolute error and rows compared by kind of row, and the longest contiguous stretch of real rows.
 
     ``missing``: rows where only one side had a probability. ``carried``: the longest stretch of rows of any kind over
-    which a state was carried, 0 for a member without one.
+    which a state was carried, 0 for a member without one. ``spread``: the largest less the smallest of the library's
+    probabilities of real rows; 0 says that it has learned nothing.
     """
 
     bound: float
@@ -81,6 +82,7 @@ class Finding(msgspec.Struct, frozen=True):
     longest: int
     missing: int
     carried: int = 0
+    spread: float = 0.0
 
     @property
     def error(self) -> float:
@@ -350,6 +352,12 @@ def _notes(runner: GraphRunner, members: Mapping[str, Finding], needs: Requireme
                 f"{member.name}: state compared over {longest:,} bars in a row; {SEQUENCE:,} are wanted, "
                 f"and {needs.sequence:,} were asked for, which is what the data has"
             )
+    for name, found in members.items():
+        if found.rows.get(REAL, 0) > 1 and found.spread == 0.0:
+            yield (
+                f"{name}: the same probability on all {found.rows[REAL]:,} real rows, for it has learned nothing; that "
+                "its graph agrees there says little"
+            )
 
 
 def _finding(comparisons: Sequence[Comparison], bound: float, carries_state: bool = False) -> Finding:
@@ -365,7 +373,9 @@ def _finding(comparisons: Sequence[Comparison], bound: float, carries_state: boo
         run = _longest_run(known)
         longest = max(longest, run if one.kind == REAL else 0)
         carried = max(carried, run if carries_state else 0)
-    return Finding(bound, errors, rows, longest, missing, carried)
+    real = np.concatenate([np.empty(0), *(one.native for one in comparisons if one.kind == REAL)])
+    spread = float(np.nanmax(real) - np.nanmin(real)) if np.isfinite(real).any() else 0.0
+    return Finding(bound, errors, rows, longest, missing, carried, spread)
 
 
 def _longest_run(known: NDArray[np.bool_]) -> int:

@@ -39,6 +39,7 @@ def limits(result: RunResult, history: Sequence[AliasRecord] = ()) -> tuple[str,
         _missing(result),
         _regimes(result),
         _members(result),
+        _unlearned(result),
         _ledger(result),
         _overfitting(result),
         *(() if result.meta_study is None else second_stage_limits(result.meta_study)),
@@ -110,6 +111,21 @@ def _regimes(result: RunResult) -> str:
 def _members(result: RunResult) -> str:
     better = verdict(result).better_members
     return f"A member alone predicted better than the {ENSEMBLE}: {listed(better)}." if better else ""
+
+
+def _unlearned(result: RunResult) -> str:
+    found = result.certificate.get("members", {})
+    silent = tuple(
+        f"{name} (weight {number(result.weights[name], 2, signed=True)})" if name in result.weights else name
+        for name, one in found.items()
+        if one.get("spread") == 0.0
+    )
+    if not silent:
+        return ""
+    return (
+        f"In its last fit, which goes live, {listed(silent)} learned nothing and says the same probability of every "
+        "row. Its scores out of fold are of other fits."
+    )
 
 
 def _ledger(result: RunResult) -> str:

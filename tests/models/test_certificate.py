@@ -38,6 +38,8 @@ ROWS = 2_500
 STACKER = Pool((0.6, 0.5, 0.3), 0.05, 1e-3)
 PLATT = Platt(1.1, 0.0, 0.01)
 NEEDS = Requirements(real_rows=2 * ROWS, sequence=2_000, bounds={**Requirements().bounds, "memory": 0.0})
+STEPPED_NEEDS = msgspec.structs.replace(NEEDS, rows=0, hard_rows=0)
+"""What is asked where no rows are answered at once."""
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +84,25 @@ def evidence(made, sequences):
     return [*gather(graph, made.natives, sequences), *alone, *stretches]
 
 
+@pytest.fixture(scope="module")
+def stepped(evidence):
+    """What goes through the whole graph row by row."""
+    return [piece for piece in evidence if not piece.at_once]
+
+
+@pytest.fixture(scope="module")
+def exact(made, evidence):
+    """The certificate of the graph as it should be."""
+    return check(made, evidence)
+
+
 def check(made, evidence, parts=None, needs=NEEDS):
     graph = compose(parts or made.parts, STACKER, PLATT).SerializeToString()
     return certify(graph, evidence, STACKER, PLATT, needs)
 
 
-def test_an_exact_graph_passes(made, evidence):
-    found = check(made, evidence)
+def test_an_exact_graph_passes(exact, evidence):
+    found = exact
     assert found.passed, found.reasons
     assert found.members["lightgbm"].error == 0.0
     assert found.members["memory"].error == 0.0
@@ -125,50 +139,49 @@ SETS = Conformal(0.8, 0.6)
 def certified(made, evidence, in_graph=SETS, stated=SETS):
     """A graph composed with one threshold, and certified by another."""
     graph = compose(made.parts, STACKER, PLATT, in_graph).SerializeToString()
-    return certify(graph, evidence, STACKER, PLATT, NEEDS, stated)
+    return certify(graph, evidence, STACKER, PLATT, STEPPED_NEEDS, stated)
 
 
-def test_prediction_sets_are_compared_on_every_row_and_at_their_threshold(made, evidence):
-    found = certified(made, evidence)
+def test_prediction_sets_are_compared_on_every_row_and_at_their_threshold(made, stepped, exact):
+    found = certified(made, stepped)
     assert found.passed, found.reasons
     assert found.sets.differing == 0
-    stepped = [piece.rows for piece in evidence if not piece.at_once]
-    assert found.sets.rows == sum(int((~np.isnan(rows).any(axis=1)).sum()) for rows in stepped)
+    assert found.sets.rows == sum(int((~np.isnan(piece.rows).any(axis=1)).sum()) for piece in stepped)
     assert found.sets.at_threshold > 80
     assert found.summary()["sets"]["differing"] == 0
-    assert check(made, evidence).sets is None
+    assert exact.sets is None
 
 
 @pytest.mark.parametrize("step", [0.0, 1.0])
-def test_a_threshold_that_is_wrong_by_the_last_bit_is_found(made, evidence, step):
+def test_a_threshold_that_is_wrong_by_the_last_bit_is_found(made, stepped, step):
     wrong = Conformal(SETS.coverage, float(np.nextafter(SETS.least, step)))
-    found = certified(made, evidence, in_graph=wrong)
+    found = certified(made, stepped, in_graph=wrong)
     assert not found.passed
     assert 1 <= found.sets.differing <= 10
     assert [reason for reason in found.reasons if not reason.startswith("prediction sets: ")] == []
 
 
-def test_a_threshold_that_is_far_off_is_found_on_rows(made, evidence):
-    found = certified(made, evidence, in_graph=Conformal(0.8, 0.9))
+def test_a_threshold_that_is_far_off_is_found_on_rows(made, stepped):
+    found = certified(made, stepped, in_graph=Conformal(0.8, 0.9))
     assert not found.passed
     assert found.sets.differing > 100
 
 
-def test_sets_are_in_the_graph_if_and_only_if_they_are_stated(made, evidence):
-    assert certified(made, evidence, in_graph=None).reasons == ("prediction sets: the graph says none",)
-    assert certified(made, evidence, stated=None).reasons == ("prediction sets: no threshold was given",)
+def test_sets_are_in_the_graph_if_and_only_if_they_are_stated(made, stepped):
+    assert certified(made, stepped, in_graph=None).reasons == ("prediction sets: the graph says none",)
+    assert certified(made, stepped, stated=None).reasons == ("prediction sets: no threshold was given",)
 
 
-def test_where_sets_decide_their_thresholds_are_decisions(made, evidence):
+def test_where_sets_decide_their_thresholds_are_decisions(made, stepped):
     deciding = Conformal(0.8, 0.6, one_sided=True)
-    found = certified(made, evidence, deciding, deciding)
+    found = certified(made, stepped, deciding, deciding)
     assert found.passed, found.reasons
     assert [one.threshold for one in found.decisions] == [0.5, 0.6, 0.4]
-    assert [one.threshold for one in certified(made, evidence).decisions] == [0.5]
+    assert [one.threshold for one in certified(made, stepped).decisions] == [0.5]
 
 
-def test_the_summary_is_plain_and_complete(made, evidence):
-    summary = check(made, evidence).summary()
+def test_the_summary_is_plain_and_complete(exact):
+    summary = exact.summary()
     assert summary["passed"] is True
     assert msgspec.json.decode(msgspec.json.encode(summary)) == summary
     assert summary["members"]["xgboost"]["bound"] == Requirements().bounds["xgboost"]
@@ -185,8 +198,8 @@ def rounded_thresholds(part):
     return type(part)(part.name, model, part.state)
 
 
-def test_thresholds_rounded_to_float32_are_found_by_threshold_rows(made, evidence):
-    found = check(made, evidence, [rounded_thresholds(made.parts[0]), *made.parts[1:]])
+def test_thresholds_rounded_to_float32_are_found_by_threshold_rows(made, stepped):
+    found = check(made, stepped, [rounded_thresholds(made.parts[0]), *made.parts[1:]])
     assert not found.passed
     assert found.members["lightgbm"].errors["threshold"] > 0.01
     assert any(reason.startswith("lightgbm: differs") for reason in found.reasons)
@@ -214,11 +227,24 @@ def test_every_kind_of_row_is_asked_for(made, evidence):
     assert not any(reason.startswith("ensemble") for reason in reasons)
 
 
-def test_fewer_bars_in_a_row_than_are_wanted_are_said(made, evidence):
-    (note,) = check(made, evidence).notes
+def test_fewer_bars_in_a_row_than_are_wanted_are_said(exact):
+    (note,) = exact.notes
     assert note.startswith(
         f"memory: state compared over {ROWS:,} bars in a row; 10,000 are wanted, and 2,000 were asked"
     )
+
+
+def test_a_member_that_says_the_same_of_every_real_row_is_named(made, stepped, exact):
+    real = np.concatenate([one.native["xgboost"] for one in stepped if one.kind == "real"])
+    assert exact.members["xgboost"].spread == np.nanmax(real) - np.nanmin(real) > 0.1
+    mute = [
+        replace(one, native={**one.native, "xgboost": np.where(np.isnan(one.native["xgboost"]), np.nan, 0.4)})
+        if one.kind == "real"
+        else one
+        for one in stepped
+    ]
+    (_, note) = check(made, mute).notes
+    assert note.startswith(f"xgboost: the same probability on all {2 * ROWS:,} real rows, for it has learned nothing")
 
 
 def test_a_member_that_is_not_there_cannot_be_taken_out_of_the_graph(made):
@@ -267,11 +293,11 @@ def test_a_state_that_a_hole_does_not_reset_is_found(made, evidence):
     assert any("memory: differs" in reason and "missing" in reason for reason in check(made, wrong).reasons)
 
 
-def test_a_missing_probability_on_one_side_is_found(made, evidence):
-    first = evidence[0]
+def test_a_missing_probability_on_one_side_is_found(made, stepped):
+    first = stepped[0]
     native = first.native["lightgbm"].copy()
     native[7] = np.nan
-    wrong = [Evidence(first.kind, first.rows, {**first.native, "lightgbm": native}), *evidence[1:]]
+    wrong = [Evidence(first.kind, first.rows, {**first.native, "lightgbm": native}), *stepped[1:]]
     reasons = check(made, wrong).reasons
     assert "lightgbm: 1 rows have a probability on one side only" in reasons
 
@@ -315,11 +341,11 @@ def test_evidence_of_one_member_alone_counts_for_it(made, sequences):
     assert set(found.ensemble.rows) == {"real"}
 
 
-def test_members_without_a_bound_and_strangers_are_refused(made, evidence):
+def test_members_without_a_bound_and_strangers_are_refused(made, stepped):
     with pytest.raises(ValueError, match="'memory' has no stated bound"):
-        check(made, evidence, needs=Requirements())
+        check(made, stepped, needs=Requirements())
     with pytest.raises(ValueError, match="stranger"):
-        check(made, [Evidence("real", evidence[0].rows, {"stranger": evidence[0].rows[:, 0]})])
+        check(made, [Evidence("real", stepped[0].rows, {"stranger": stepped[0].rows[:, 0]})])
 
 
 def test_threshold_rows_stand_on_both_sides_of_every_threshold(made):

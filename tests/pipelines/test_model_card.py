@@ -132,6 +132,7 @@ def test_limits_follow_from_what_there_is_and_what_is_missing(result):
     perpetual = tuple(replace(one, kind="perpetual", missing_bars=0) for one in result.data)
     parity = (replace(result.paper.parity[0], equal=0),)
     few = (replace(result.laboratory.regimes[0], days=500),)
+    mute = {"lstm": {**result.certificate["members"]["lstm"], "spread": 0.0}}
     cases = [
         ("of FAKE1USDT, FAKE2USDT and FAKE3USDT at 30m on fake, out of fold", result, {"folds": ()}),
         ("There is not enough power: ", result, {"predictors": make_result(edge=0.4).predictors}),
@@ -144,6 +145,11 @@ def test_limits_follow_from_what_there_is_and_what_is_missing(result):
         ("It never traded live", replace(result, paper=None), {"paper": result.paper}),
         ("It was not audited", replace(result, audit=None), {"audit": result.audit}),
         ("Its graph is not certified", replace(result, certificate={}), {"certificate": result.certificate}),
+        (
+            "In its last fit, which goes live, lstm (weight +0.40) learned nothing",
+            replace(result, weights={"lstm": 0.4}, certificate={**result.certificate, "members": mute}),
+            {"certificate": result.certificate},
+        ),
         ("It was not examined by regime", replace(result, laboratory=None), {"laboratory": result.laboratory}),
         (
             "The ledger of trials is not whole: row 2",
