@@ -121,7 +121,8 @@ def studentised_sharpe_difference(
     """Compare Sharpe ratios by the studentised circular block bootstrap; a symmetric interval.
 
     Source: Ledoit and Wolf (2008, 'Robust performance hypothesis testing with the Sharpe ratio'), section 3.2: the
-    sample's error is a HAC estimate (here with Newey–West weights), each draw's is the spread over its own blocks.
+    sample's error is a HAC estimate (here with Newey–West weights), each draw's is the spread over its own blocks. A
+    draw in which the two do not differ, or one does not vary, counts as farther off than all others.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def studentised_sharpe_difference(
     ------
     ModelError
         If the shapes do not fit, there are fewer than four blocks, a strategy's returns do not vary, the two differ by
-        a factor only, or on so few rows that a draw holds none of them.
+        a factor only, or on so few rows that many a draw holds none of them.
 
     Examples
     --------
@@ -161,12 +162,13 @@ def studentised_sharpe_difference(
         raise ModelError("the two strategies' returns differ by a factor only: their Sharpe ratios are equal")
     drawn = np.stack([one, other])[:, circular_indices(len(one), block, draws, generator)[:, :count]]
     ratio, spread = _block_errors(drawn, block)
-    if not (spread > 1e-9 * error).all():
+    told = spread > 1e-9 * error
+    if np.mean(~told) > (1.0 - level) / 2.0:
         raise ModelError(
-            f"the two strategies' returns differ on {np.count_nonzero(one != other):,} of {len(one):,} rows only, or "
-            "are nearly all 0: too few to resample"
+            f"the two strategies' returns differ on {np.count_nonzero(one != other):,} of {len(one):,} rows, and in "
+            f"{np.count_nonzero(~told):,} of {draws:,} draws do not differ or do not vary: too few to resample"
         )
-    distance = np.abs(ratio - value) / spread
+    distance = np.divide(np.abs(ratio - value), spread, out=np.full(draws, np.inf), where=told)
     reach = float(np.quantile(distance, level, method="higher")) * error
     p_value = (1 + int((distance >= abs(value) / error).sum())) / (1 + draws)
     return Comparison(Interval(value, value - reach, value + reach), p_value)

@@ -132,5 +132,16 @@ def test_strategies_that_differ_on_hardly_a_row_are_refused_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for other, rows in ((nearly, 1), (idle, 200)):
-            with pytest.raises(ModelError, match=f"differ on {rows} of 200 rows only, or are nearly all 0"):
+            with pytest.raises(ModelError, match=f"differ on {rows} of 200 rows, and in .* of 199 draws do not differ"):
                 studentised_sharpe_difference(one, other, 5, 199, np.random.default_rng(1))
+
+
+def test_a_draw_in_which_nothing_differs_counts_as_the_farthest_off():
+    one, other = pair(11, edge=0.4)
+    idle = np.repeat([0.0, 1.0, 0.0], [140, 40, 20])
+    found = studentised_sharpe_difference(one * idle, other * idle, 10, 1_999, np.random.default_rng(2))
+    indices = circular_indices(200, 10, 1_999, np.random.default_rng(2))
+    flat = sum(not idle[row].any() for row in indices)
+    assert 0 < flat < 50
+    assert found.p_value >= (1 + flat) / 2_000
+    assert np.isfinite([found.difference.low, found.difference.high]).all()
