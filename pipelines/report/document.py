@@ -8,6 +8,9 @@ from typing import Any
 
 from pipelines.figures.picture import Picture
 
+WORDED = 45
+"""A cell with more characters is a sentence, not a number: its table breaks lines in all cells."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -15,6 +18,17 @@ class Table:
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def worded(self) -> bool:
+        """Whether a cell is so long that several beside each other need lines of their own.
+
+        Examples
+        --------
+        >>> Table(("", "a"), (("", "1.000; singled out: none"),)).worded
+        False
+        """
+        return any(len(cell) > WORDED for row in self.rows for cell in row[1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ def laboratory_lines(result: RunResult) -> list[tuple[str, str]]:
         ("probability of overfitting", f"{percent(one.probability)} among {one.among}") for one in found.overfitting
     ]
     if values := path_sharpes(found.paths):
-        lines.append((f"annual Sharpe on {len(values)} CPCV paths of {TRADED}", spread_text(values)))
+        lines.append((f"annual Sharpe on CPCV paths of {TRADED}", f"{spread_text(values)}, of {len(values)} paths"))
     lines += [(row["name"], row["value"]) for row in needed_rows(result)]
     lines += [
         ("SPA p-value against cash", f"{probability(one.spa)}; singled out: {listed(one.superior) or 'none'}")

@@ -110,7 +110,7 @@ def test_few_days_are_marked():
 def test_the_terminal_has_the_laboratory_in_a_few_lines():
     lines = dict(laboratory_lines(RESULT))
     assert lines["trials on this data"] == "12, as many as 4.5 independent ones; ledger verified"
-    assert lines["annual Sharpe on 5 CPCV paths of the members' mean"] == "median +0.30, from −0.40 to +1.60"
+    assert lines["annual Sharpe on CPCV paths of the members' mean"] == "median +0.30, from −0.40 to +1.60, of 5 paths"
     assert lines["deflated Sharpe probability"].endswith("95 % needed)")
     assert list(lines) == list(dict.fromkeys(lines))
     assert all(f"{name:<30}"[:20] in summary(RESULT) for name in lines)
