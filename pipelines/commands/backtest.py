@@ -33,6 +33,12 @@ def backtest(
 
     Every set of limits and costs that is looked at is a trial, and goes into the ledger (bot4 trials).
     """
+    place = open_workspace(workspace)
+    _trade(live_config(config, place), place)
+
+
+def _trade(chosen: ServeConfig, place: Workspace) -> None:
+    """Trade, enter the trial into the ledger, and print what came of it."""
     from market.time import format_time
     from pipelines.commands.options import table
     from pipelines.ledger.backtests import backtest_trial
@@ -43,8 +49,6 @@ def backtest(
     from pipelines.stages.environment import code_digest
     from serving.start import load_bundle
 
-    place = open_workspace(workspace)
-    chosen = live_config(config, place)
     bundle, ledger = load_bundle(chosen.model, place.store), Ledger.open(place)
     trial = backtest_trial(bundle, chosen, place, code_digest())
     ledger.begin(trial)

@@ -10,25 +10,29 @@ from features.engine import FeatureEngine
 from features.errors import BarError
 from features.feature_set import FeatureSet
 from market.bar_builders.names import parse_spec
-from market.bars import present_fields
+from market.bars import PANEL_FIELDS, present_fields
 from market.lake import Lake
 from market.time import DAY
 from market.trades.bars import bars_key, build_from_lake
 from market.trades.imports import import_trades
 from market.trades.lake import TradeLake
 
-pytestmark = pytest.mark.real_data
+# With the worker of the catalogue's other tests: the same code computes real bars on a grid, and is compiled once.
+pytestmark = [pytest.mark.real_data, pytest.mark.xdist_group("features")]
 SPEC = parse_spec("dollar-20000")
 
 
 @pytest.fixture(scope="module")
 def bars(real_data, tmp_path_factory):
-    """A day of PEPEUSDT, through both lakes."""
+    """A day of PEPEUSDT, through both lakes; alone in its panel, which is therefore neutral."""
     lake = Lake(tmp_path_factory.mktemp("lake"))
     path = real_data / "trades" / "spot-PEPEUSDT-aggTrades-2024-10-27.zip"
     source = import_trades(path, TradeLake(lake.root), "binance").written.key
     build_from_lake(lake, source, SPEC)
-    return lake.read(bars_key(source, SPEC))
+    bars = lake.read(bars_key(source, SPEC))
+    for name in PANEL_FIELDS:
+        bars[name] = 0.0
+    return bars
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.commands.ui import prefect_plan
 from pipelines.prefect_settings import SETTINGS
+from pipelines.report import view, write
 from pipelines.servers import free_port, running
 from pipelines.tracking import tracker
 from pipelines.tracking.database import SCHEME, make_database
@@ -93,6 +94,20 @@ def road(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     (run,) = (folder / "workspace" / "runs").iterdir()
     return Road(folder / "workspace", config, run, done.stdout)
+
+
+class Undrawn(dict):
+    """Figures by name, of which none was drawn."""
+
+    def __missing__(self, name):
+        return {"name": name, "caption": "", "source": ""}
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Reports without their figures, which take nearly all of the time: for tests of what is said in words."""
+    monkeypatch.setattr(view, "gallery", lambda result: {})
+    monkeypatch.setattr(write, "view", lambda result: {**view.view(result), "figures": Undrawn()})
 
 
 def served(server, **more):

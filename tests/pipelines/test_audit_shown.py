@@ -49,6 +49,7 @@ def test_a_leak_stands_first_with_place_time_and_size():
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_has_the_audit_and_shouts_only_where_it_leaks():
     bare = msgspec.structs.replace(
         RESULT, folds=(), reliability=(), learning_curves=(), importances=(), importance_study=None, backtest=None,

@@ -84,6 +84,7 @@ def test_the_section_says_of_which_bars_and_how_it_was_measured(html):
     assert html.count('<svg class="spark"') == len(FEATURES)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_result_of_before_it_was_looked_at_still_names_its_data_and_features():
     html = render(msgspec.structs.replace(BARE, feature_study=None))
     text = words(html)
@@ -104,6 +105,7 @@ def test_without_folds_there_is_no_word_of_drift():
     assert set(feature_metrics(result)) == {f"features/{name}" for name in ("count", "empty", "repeats", "wandering")}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_training_windows_too_short_to_know_what_is_usual_say_so():
     drift = msgspec.structs.replace(
         STUDY.drift, stretches=0 * STUDY.drift.stretches, usual=np.full(STUDY.drift.usual.shape, np.nan)
@@ -114,6 +116,7 @@ def test_training_windows_too_short_to_know_what_is_usual_say_so():
     assert not result.feature_study.drifting.any()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_link_to_the_importances_is_there_only_where_they_are():
     assert 'href="#importance"' not in render(BARE)
     asked = msgspec.structs.replace(BARE, importance_study=RESULT.importance_study)
@@ -187,6 +190,7 @@ def test_mlflow_gets_counts_and_a_row_a_feature():
     assert feature_tables(msgspec.structs.replace(RESULT, feature_study=None)) == {}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_bars_that_were_left_out_are_told():
     told = ("8 of 840 bars of A are left out at the ends, where funding_rate is missing", "3 of 9 bars of B are too")
     listed = msgspec.structs.replace(BARE.features, left_out=told)
@@ -194,6 +198,7 @@ def test_bars_that_were_left_out_are_told():
     assert "left out at the ends" not in words(render(without_drift()))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_decisions_at_events_alone_are_told():
     listed = msgspec.structs.replace(BARE.features, events="cusum_event_4")
     text = words(render(msgspec.structs.replace(without_drift(), features=listed)))

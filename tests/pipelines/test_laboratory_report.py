@@ -76,6 +76,7 @@ def test_a_return_whose_interval_is_unknown_stands_alone():
     assert laboratory_view(bare)["strategies"][0]["return"]["interval"] == ""
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_broken_ledger_is_shouted_everywhere():
     trials = msgspec.structs.replace(RESULT.trials, problem="row 9 was changed")
     broken = msgspec.structs.replace(RESULT, trials=trials)
@@ -149,6 +150,7 @@ def test_report_and_card_say_what_the_paths_trade(text):
     assert "combinatorial" not in markdown(card(msgspec.structs.replace(RESULT, laboratory=None)))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_a_laboratory_the_trials_are_still_counted():
     bare = msgspec.structs.replace(RESULT, laboratory=None)
     assert [name for name, _ in laboratory_lines(bare)] == ["trials on this data"]

@@ -89,6 +89,7 @@ def test_every_predictor_and_series_is_shown_with_its_numbers(page):
         assert text in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_summary_stands_first_and_follows_the_intervals(page):
     text = re.sub(r"\s+", " ", page.text)
     assert text.index("No edge is supported by these statistics.") < text.index("All predictors are scored")
@@ -102,6 +103,7 @@ def test_the_same_result_gives_the_same_bytes_and_leaves_nothing_else(tmp_path, 
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_are_escaped():
     result = make_result()
     nasty = msgspec.structs.replace(
@@ -139,6 +141,7 @@ def test_a_bare_result_still_makes_a_page():
     assert {link.removeprefix("#") for link in page.links} == set(page.identifiers)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_paper_run_that_differs_is_shouted():
     result = make_result()
     part = msgspec.structs.replace(result.paper.parity[1], equal=1_199)
@@ -180,6 +183,7 @@ def test_a_certificate_is_read_by_people(page):
     assert certificate_sentences(certificate) == [sentence]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_certificate_shows_prediction_sets_and_second_stage(result_with_second_stage):
     found = result_with_second_stage.certificate
     assert [row["name"] for row in certificate_rows(found)] == ["lightgbm", "lstm", "ensemble", "second stage"]
@@ -220,12 +224,14 @@ def test_every_number_says_of_which_rows_and_when(page):
     assert "Fees, USDT" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_folds_are_counted_from_one():
     rows = view(make_result())["folds"]
     assert [row["number"] for row in rows] == list(range(1, 8))
     assert [row["purged"] for row in rows] == [str(70 + index) for index in range(7)]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_funding_that_was_left_out_is_said_for_perpetuals_only(html):
     result = make_result()
     perpetual = tuple(msgspec.structs.replace(one, kind="perpetual") for one in result.data)
@@ -244,6 +250,7 @@ def test_a_table_of_scores_is_as_narrow_as_its_numbers_allow(html):
     assert table.count("<th") == 2 + len(METRICS) + 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_view_formats_what_is_undefined_as_a_dash():
     result = make_result()
     rows = view(msgspec.structs.replace(result, differences=()))["predictors"]

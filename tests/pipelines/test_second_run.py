@@ -60,10 +60,10 @@ def addresses(workspace):
         ]
 
 
-def test_a_moved_workspace_finds_everything_and_forgets_where_it_was(road, tmp_path):
+def test_a_moved_workspace_finds_everything_and_forgets_where_it_was(road, server, tmp_path):
     with moved(road, tmp_path / "moved") as workspace:
         before = artefacts(workspace)
-        done = bot4("train", road.config, "--workspace", workspace.root)
+        done = bot4("train", road.config, "--workspace", workspace.root, environment=served(server))
         assert done.returncode == 0, done.stderr
         assert artefacts(workspace) == before
         folder, result = newest(workspace)
