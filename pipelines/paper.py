@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from pipelines.errors import StageError
 from pipelines.stages.backtest import series_signals, trade
 from pipelines.stages.performance import as_backtest
 from pipelines.stages.tape import merge
+from pipelines.toml import PREFIX
 from pipelines.workspace import Workspace
 from serving.config import ModelConfig, ServeConfig, SourceConfig
 from serving.scores import read_scores
@@ -59,6 +61,8 @@ def serve_config(config: RunConfig, run_id: str, version: int) -> ServeConfig:
 def run_live(path: Path, workspace: Workspace) -> str:
     """Run ``bot4 serve`` in a process of its own to the stream's end; what it said.
 
+    The file says all: overrides in the environment were the training's, and are in it where they matter.
+
     Raises
     ------
     StageError
@@ -66,7 +70,8 @@ def run_live(path: Path, workspace: Workspace) -> str:
     """
     program = "from pipelines.cli import main; main()"
     command = [sys.executable, "-c", program, "serve", str(path), "--workspace", str(workspace.root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise StageError(f"`bot4 serve {path}` failed: {(done.stderr or done.stdout).strip()}")
     return done.stdout
