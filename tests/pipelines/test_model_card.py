@@ -146,7 +146,7 @@ def test_limits_follow_from_what_there_is_and_what_is_missing(result):
         ("It was not audited", replace(result, audit=None), {"audit": result.audit}),
         ("Its graph is not certified", replace(result, certificate={}), {"certificate": result.certificate}),
         (
-            "In its last fit, which goes live, lstm (weight +0.40) learned nothing",
+            "The last fits, which go live, taught lstm (weight +0.40) nothing",
             replace(result, weights={"lstm": 0.4}, certificate={**result.certificate, "members": mute}),
             {"certificate": result.certificate},
         ),
