@@ -123,8 +123,8 @@ def _unlearned(result: RunResult) -> str:
     if not silent:
         return ""
     return (
-        f"The last fits, which go live, taught {listed(silent)} nothing: the same probability for every row. Scores out "
-        "of fold are of other fits."
+        f"The last fits, which go live, taught {listed(silent)} nothing: the same probability for every row. Scores "
+        "out of fold are of other fits."
     )
 
 

@@ -40,8 +40,8 @@ def sentence(study: MetaStudy) -> str:
     against_base = interval(found.gain, 5, signed=True)
     against_ensemble = interval(found.over_ensemble, 5, signed=True)
     measured = (
-        f"On {found.rows:,} decisions out of fold its log loss was lower than the base rate’s by {against_base} nats, "
-        f"and than the ensemble’s own confidence by {against_ensemble}"
+        f"On {found.rows:,} decisions out of fold it gained {against_base} nats of log loss over the base rate, and "
+        f"{against_ensemble} over the ensemble’s own confidence"
     )
     if found.gain.above_zero and found.over_ensemble.above_zero:
         return f"{measured}: it knows of when the side is right what the ensemble does not say.{_later(study)}"
