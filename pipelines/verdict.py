@@ -203,6 +203,22 @@ def _member_sentence(better: tuple[str, ...], worse: tuple[str, ...], undecided:
     return f"By log loss on the same rows: {text}." if parts else ""
 
 
+def unlearned_sentence(result: RunResult) -> str:
+    """Which members the last fits, those of the graph, taught nothing; empty if there is none."""
+    found = result.certificate.get("members", {})
+    silent = tuple(
+        f"{name} (weight {number(result.weights[name], 2, signed=True)})" if name in result.weights else name
+        for name, one in found.items()
+        if one.get("spread") == 0.0
+    )
+    if not silent:
+        return ""
+    return (
+        f"The last fits, which go live, taught {listed(silent)} nothing: the same probability for every row. Scores "
+        "out of fold are of other fits."
+    )
+
+
 def _evidence_sentence(result: RunResult, gain: Estimate) -> str:
     text = (
         f"All predictors are compared on {result.comparison_rows:,} decisions, which overlap and move together so much "
@@ -371,6 +387,7 @@ def verdict(result: RunResult) -> Verdict:
         _funding_sentence(result),
         _hold_sentence(result),
         _member_sentence(better, worse, undecided),
+        unlearned_sentence(result),
         _evidence_sentence(result, gain),
         _paper_sentence(result),
     )

@@ -18,6 +18,7 @@ from pipelines.verdict import (
     number,
     overfitted,
     period,
+    unlearned_sentence,
     verdict,
 )
 
@@ -39,7 +40,7 @@ def limits(result: RunResult, history: Sequence[AliasRecord] = ()) -> tuple[str,
         _missing(result),
         _regimes(result),
         _members(result),
-        _unlearned(result),
+        unlearned_sentence(result),
         _ledger(result),
         _overfitting(result),
         *(() if result.meta_study is None else second_stage_limits(result.meta_study)),
@@ -111,21 +112,6 @@ def _regimes(result: RunResult) -> str:
 def _members(result: RunResult) -> str:
     better = verdict(result).better_members
     return f"A member alone predicted better than the {ENSEMBLE}: {listed(better)}." if better else ""
-
-
-def _unlearned(result: RunResult) -> str:
-    found = result.certificate.get("members", {})
-    silent = tuple(
-        f"{name} (weight {number(result.weights[name], 2, signed=True)})" if name in result.weights else name
-        for name, one in found.items()
-        if one.get("spread") == 0.0
-    )
-    if not silent:
-        return ""
-    return (
-        f"The last fits, which go live, taught {listed(silent)} nothing: the same probability for every row. Scores "
-        "out of fold are of other fits."
-    )
 
 
 def _ledger(result: RunResult) -> str:

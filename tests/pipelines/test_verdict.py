@@ -201,3 +201,12 @@ def test_a_planted_edge_is_seen_and_its_absence_too():
 def test_texts():
     assert interval(Estimate(None)) == "– [–, –]"
     assert listed(("a",)) == "a"
+
+
+def test_a_member_that_the_last_fit_taught_nothing_is_said():
+    result = make_result()
+    said = "The last fits, which go live, taught lstm (weight +0.31) nothing"
+    assert not any(said in one for one in verdict(result).sentences)
+    members = {**result.certificate["members"], "lstm": {**result.certificate["members"]["lstm"], "spread": 0.0}}
+    mute = msgspec.structs.replace(result, certificate={**result.certificate, "members": members})
+    assert [one for one in verdict(mute).sentences if said in one]
