@@ -19,13 +19,13 @@ from market.lake import Lake
 from market.sources import source_of
 from market.time import DAY
 from models.bundle.errors import BundleError
+from models.bundle.names import CHALLENGER, CHAMPION
 from models.bundle.store import ModelStore
 from pipelines.config import RunConfig
 from pipelines.errors import StageError
-from pipelines.flows.release import CHALLENGER, track_and_mirror, write_html
+from pipelines.flows.release import track_and_mirror, write_html
 from pipelines.flows.retries import RETRIES
 from pipelines.flows.train import find_data, train_flow
-from pipelines.gates import CHAMPION
 from pipelines.gates.drift import drift_gate
 from pipelines.gates.evidence import drifted, newest
 from pipelines.gates.text import refusal
