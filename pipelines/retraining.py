@@ -12,6 +12,7 @@ import msgspec
 
 from models.bundle.files import replace_file
 from models.bundle.store import Verdict
+from pipelines.arrays_json import read_document
 from pipelines.config import RunConfig, load
 from pipelines.errors import StageError
 from pipelines.gates import GateConfig, load_gates
@@ -112,9 +113,15 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_retraining(workspace: Workspace, run_id: str) -> Retraining | None:
-    """What a finished retraining of a run did; None if there was none."""
-    path = workspace.runs / run_id / RETRAINING
-    return msgspec.json.decode(path.read_bytes(), type=Retraining) if path.is_file() else None
+    """What a finished retraining of a run did; None if there was none.
+
+    Raises
+    ------
+    StageError
+        If it cannot be read.
+    """
+    folder = workspace.runs / run_id
+    return read_document(Retraining, folder, RETRAINING) if (folder / RETRAINING).is_file() else None
 
 
 @contextmanager

@@ -59,6 +59,14 @@ def test_what_is_written_is_read_and_says_itself(tmp_path):
     assert "does not pass the champion's gates: expiry: FAILED" in refused.text
 
 
+def test_one_that_is_cut_off_is_named(tmp_path):
+    FOUND.save(Workspace(tmp_path))
+    damaged = tmp_path / "runs" / "run1" / "retraining.json"
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    with pytest.raises(StageError, match=rf"{damaged}: Input data was truncated"):
+        find_retraining(Workspace(tmp_path), "run1")
+
+
 def test_a_repetition_says_what_was_done_before():
     found = again(FOUND, [Step("new data", "0 new bars"), Step("quality", "9 bars pass")])
     assert found.headline.startswith("Nothing is done: run run1 has seen the same data")
