@@ -70,8 +70,9 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Retraining(msgspec.Struct, frozen=True, kw_only=True):
-    """What a retraining did: its steps, the version that it left as challenger, and what a champion's gates say of it.
+    """What a retraining did: its steps, the version that its run registered, and what a champion's gates say of it.
 
+    ``challenger``: the version that was @challenger behind it, 0 for none; None in those of before it was kept.
     ``repeated``: the same had been done before, so that nothing was done now.
     """
 
@@ -81,6 +82,7 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     steps: tuple[Step, ...]
     verdicts: tuple[Verdict, ...]
+    challenger: int | None = None
     repeated: bool = False
 
     @property
@@ -89,10 +91,15 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
         model = f"{self.name} version {self.version}"
         if self.repeated:
             return f"Nothing is done: run {self.run_id} has seen the same data with the same configuration and code."
+        if self.challenger in (None, self.version):
+            model += " is @challenger and"
+        else:
+            model += f" is not @challenger, which is {f'version {self.challenger}' if self.challenger else 'none'}, and"
         failed = refusal(self.verdicts)
         if failed:
-            return f"{model} is @challenger and does not pass the champion's gates: {failed}."
-        return f"{model} is @challenger and passes the champion's gates: `bot4 models promote` decides."
+            return f"{model} does not pass the champion's gates: {failed}."
+        command = f"bot4 models promote {self.name} {self.version} --to champion"
+        return f"{model} passes the champion's gates: `{command}` decides."
 
     @property
     def text(self) -> str:
