@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from models.bundle.bundle import Bundle
 from models.bundle.errors import BundleError
+from models.bundle.names import CHAMPION
 from models.bundle.store import AliasRecord, ModelStore, Verdict
-from pipelines.gates import CHAMPION, GateConfig, gather, verdicts
+from pipelines.gates import GateConfig, gather, verdicts
 from pipelines.workspace import Workspace
 
 

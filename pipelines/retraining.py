@@ -12,6 +12,7 @@ import msgspec
 
 from models.bundle.files import replace_file
 from models.bundle.store import Verdict
+from pipelines.arrays_json import read_document
 from pipelines.config import RunConfig, load
 from pipelines.errors import StageError
 from pipelines.gates import GateConfig, load_gates
@@ -69,8 +70,9 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Retraining(msgspec.Struct, frozen=True, kw_only=True):
-    """What a retraining did: its steps, the version that it left as challenger, and what a champion's gates say of it.
+    """What a retraining did: its steps, the version that its run registered, and what a champion's gates say of it.
 
+    ``challenger``: the version that was @challenger behind it, 0 for none; None in those of before it was kept.
     ``repeated``: the same had been done before, so that nothing was done now.
     """
 
@@ -80,6 +82,7 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     steps: tuple[Step, ...]
     verdicts: tuple[Verdict, ...]
+    challenger: int | None = None
     repeated: bool = False
 
     @property
@@ -88,10 +91,15 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
         model = f"{self.name} version {self.version}"
         if self.repeated:
             return f"Nothing is done: run {self.run_id} has seen the same data with the same configuration and code."
+        if self.challenger in (None, self.version):
+            model += " is @challenger and"
+        else:
+            model += f" is not @challenger, which is {f'version {self.challenger}' if self.challenger else 'none'}, and"
         failed = refusal(self.verdicts)
         if failed:
-            return f"{model} is @challenger and does not pass the champion's gates: {failed}."
-        return f"{model} is @challenger and passes the champion's gates: `bot4 models promote` decides."
+            return f"{model} does not pass the champion's gates: {failed}."
+        command = f"bot4 models promote {self.name} {self.version} --to champion"
+        return f"{model} passes the champion's gates: `{command}` decides."
 
     @property
     def text(self) -> str:
@@ -112,9 +120,15 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_retraining(workspace: Workspace, run_id: str) -> Retraining | None:
-    """What a finished retraining of a run did; None if there was none."""
-    path = workspace.runs / run_id / RETRAINING
-    return msgspec.json.decode(path.read_bytes(), type=Retraining) if path.is_file() else None
+    """What a finished retraining of a run did; None if there was none.
+
+    Raises
+    ------
+    StageError
+        If it cannot be read.
+    """
+    folder = workspace.runs / run_id
+    return read_document(Retraining, folder, RETRAINING) if (folder / RETRAINING).is_file() else None
 
 
 @contextmanager

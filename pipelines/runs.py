@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pipelines.arrays_json import read_document
 from pipelines.config import RunConfig
 from pipelines.errors import StageError
 from pipelines.results import RESULT_FILE, BundleInfo
@@ -27,8 +28,14 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def finished_runs(folder: Path) -> Iterator[Run]:
-    """The runs below a workspace's folder of runs, newest first."""
-    found = [msgspec.json.decode(path.read_bytes(), type=Run) for path in folder.glob(f"*/{RESULT_FILE}")]
+    """The runs below a workspace's folder of runs, newest first.
+
+    Raises
+    ------
+    StageError
+        If the result of one cannot be read; the file is named.
+    """
+    found = [read_document(Run, path.parent, RESULT_FILE) for path in folder.glob(f"*/{RESULT_FILE}")]
     yield from sorted(found, key=lambda run: run.created, reverse=True)
 
 

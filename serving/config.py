@@ -9,6 +9,7 @@ import msgspec
 
 from market.time import parse_interval, parse_time
 from market.universe import Listing, Universe
+from models.bundle.names import unknown_alias
 from trading.config import ExchangeConfig, TradingConfig
 
 
@@ -22,6 +23,8 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if bool(self.name) == bool(self.folder):
             raise ValueError("model needs either a name (with an alias) in the store, or the folder of a bundle")
+        if not self.alias.isdecimal() and (problem := unknown_alias(self.alias)):
+            raise ValueError(f"model.alias: {problem}")
 
 
 class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,6 +17,7 @@ from market.universe import ALWAYS, Listing
 from market.universe_bars import Read, from_lake, joined
 from models.bundle.bundle import Bundle
 from models.bundle.golden import self_test
+from models.bundle.names import reference
 from models.bundle.store import ModelStore
 from serving.config import ModelConfig, ServeConfig
 from serving.errors import NotReadyError
@@ -55,7 +56,7 @@ def load_bundle(model: ModelConfig, store: Path) -> Bundle:
     """
     if model.folder:
         return Bundle.load(Path(model.folder))
-    return ModelStore(store).resolve(model.name, int(model.alias) if model.alias.isdigit() else model.alias)
+    return ModelStore(store).resolve(model.name, reference(model.alias))
 
 
 def read_stream(bundle: Bundle, config: ServeConfig, lake: Path | str) -> dict[str, NDArray[np.void]]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import fcntl
 import getpass
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +29,7 @@ import msgspec
 from models.bundle.bundle import Bundle
 from models.bundle.errors import StoreError
 from models.bundle.files import replace_file, sync_folder, write_folder
+from models.bundle.names import check_alias, check_name, meant
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -72,7 +72,9 @@ class AliasRecord(msgspec.Struct, frozen=True):
     """An alias as it stands: which version, since when (ns), by whom and why.
 
     ``change`` numbers the changes of this alias from 1; ``previous`` is the change that `ModelStore.rollback` restores,
-    0 for none. ``override`` is the reason for which failed gates were overruled. ``action``: promote or rollback.
+    the last one to another version; 0 for none. ``override`` is the reason for which failed gates were overruled.
+    ``action``: promote or rollback; a rollback runs no gates and has no reason, and what one of before carries of the
+    promotion that it restored is dropped.
     """
 
     name: str
@@ -86,6 +88,11 @@ class AliasRecord(msgspec.Struct, frozen=True):
     verdicts: tuple[Verdict, ...] = ()
     override: str | None = None
     action: str = "promote"
+
+    def __post_init__(self) -> None:
+        if self.action == "rollback":
+            msgspec.structs.force_setattr(self, "verdicts", ())
+            msgspec.structs.force_setattr(self, "override", None)
 
 
 class ModelStore:
@@ -113,7 +120,7 @@ class ModelStore:
         BundleError
             If it does not verify.
         """
-        _check_name("model", name)
+        check_name("model", name)
         bundle = Bundle.load(folder)
         certificate = bundle.manifest.certificate
         if certificate.get("passed") is not True:
@@ -150,9 +157,9 @@ class ModelStore:
         ------
         StoreError
             If a gate did not pass, or there is no verdict at all, and no override gives a reason; or the alias moved
-            after ``since``, so that the verdicts are about another one.
+            after ``since``, so that the verdicts are about another one; or there is no such model, version or alias.
         """
-        _check_name("alias", alias)
+        check_alias(alias)
         failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
         if (failed or not verdicts) and not (override or "").strip():
             why = "; ".join(failed) or "no gate was run"
@@ -164,13 +171,15 @@ class ModelStore:
             self._bundle(digest)
             current = self._healed(name, alias)
             _check_unmoved(name, alias, current, since)
+            repeated = current is not None and current.digest == digest
+            before = self._before(current) if current and repeated else current
             change = AliasRecord(
                 name=name,
                 alias=alias,
                 version=version,
                 digest=digest,
                 change=current.change + 1 if current else 1,
-                previous=current.change if current else 0,
+                previous=before.change if before else 0,
                 at=self.clock(),
                 person=person,
                 verdicts=tuple(verdicts),
@@ -179,7 +188,9 @@ class ModelStore:
             return self._change(change)
 
     def rollback(self, name: str, alias: str, person: str | None = None) -> AliasRecord:
-        """Point an alias at what it pointed at before; again, and it goes one further back.
+        """Point an alias at the version before; again, and it goes one further back.
+
+        However often a version was promoted in a row, the one before is another.
 
         Parameters
         ----------
@@ -189,13 +200,15 @@ class ModelStore:
         Raises
         ------
         StoreError
-            If there is nothing before.
+            If there is nothing before, or no such model or alias.
         """
+        check_alias(alias)
+        self._check_known(name)
         with self._lock():
             current = self._healed(name, alias)
-            if current is None or current.previous == 0:
+            before = None if current is None else self._before(current)
+            if current is None or before is None:
                 raise StoreError(f"alias {alias!r} of {name!r} has nothing before it to go back to")
-            before = next(r for r in self.history(name) if r.alias == alias and r.change == current.previous)
             self._bundle(before.digest)
             return self._change(
                 msgspec.structs.replace(
@@ -219,6 +232,8 @@ class ModelStore:
         """
         if isinstance(reference, int):
             return self._bundle(self._version(name, reference).digest)
+        check_alias(reference)
+        self._check_known(name)
         record = self.aliases(name).get(reference)
         if record is None:
             known = ", ".join(self.aliases(name)) or "none"
@@ -232,23 +247,24 @@ class ModelStore:
 
     def versions(self, name: str) -> tuple[VersionRecord, ...]:
         """A model's versions, oldest first."""
-        _check_name("model", name)
+        check_name("model", name)
         return tuple(_read(self._versions_file(name), VersionRecord))
 
     def aliases(self, name: str) -> dict[str, AliasRecord]:
         """A model's aliases as they stand."""
-        _check_name("model", name)
+        check_name("model", name)
         files = sorted((self.root / "aliases" / name).glob("[!.]*.json"))
         return {path.stem: _decode(path.read_bytes(), AliasRecord, path) for path in files}
 
     def change(self, name: str, alias: str) -> int:
-        """The number of an alias's last change, 0 if there is no such alias."""
+        """The number of an alias's last change, 0 if it never pointed to anything."""
+        check_alias(alias)
         record = self.aliases(name).get(alias)
         return 0 if record is None else record.change
 
     def history(self, name: str) -> tuple[AliasRecord, ...]:
         """Every change of a model's aliases, oldest first."""
-        _check_name("model", name)
+        check_name("model", name)
         return tuple(_read(self._history_file(name), AliasRecord))
 
     def _versions_file(self, name: str) -> Path:
@@ -258,11 +274,31 @@ class ModelStore:
         return self.root / "models" / name / "history.jsonl"
 
     def _version(self, name: str, version: int) -> VersionRecord:
+        self._check_known(name)
         known = self.versions(name)
         for record in known:
             if record.version == version:
                 return record
         raise StoreError(f"model {name!r} has no version {version}; it has {[r.version for r in known] or 'none'}")
+
+    def _check_known(self, name: str) -> None:
+        check_name("model", name)
+        known = self.names()
+        if not known:
+            raise StoreError(f"there is no model {name!r}: the model store {self.root} is empty")
+        if name not in known:
+            raise StoreError(f"there is no model {name!r} in {self.root}, only {', '.join(known)}{meant(name, known)}")
+
+    def _before(self, record: AliasRecord) -> AliasRecord | None:
+        """The change of the same alias that its rollback restores; None if nothing is before.
+
+        A repeated promotion that an earlier release recorded names the one it repeats: it is passed over.
+        """
+        changes = {one.change: one for one in self.history(record.name) if one.alias == record.alias}
+        before: AliasRecord | None = record
+        while before is not None and before.digest == record.digest:
+            before = changes[before.previous] if before.previous else None
+        return before
 
     def _bundle(self, digest: str) -> Bundle:
         folder = self.root / "bundles" / digest
@@ -285,7 +321,6 @@ class ModelStore:
 
     def _healed(self, name: str, alias: str) -> AliasRecord | None:
         """The alias as it stands, with a history that knows it."""
-        _check_name("alias", alias)
         current = self.aliases(name).get(alias)
         if current is not None and current not in self.history(name):
             _append(self._history_file(name), current)
@@ -305,11 +340,6 @@ class ModelStore:
             fcntl.flock(file, fcntl.LOCK_EX)
             self._sweep()
             yield
-
-
-def _check_name(what: str, name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", name):
-        raise StoreError(f"{what} {name!r} must start with a letter and have only letters, digits, '.', '_' and '-'")
 
 
 def _check_unmoved(name: str, alias: str, current: AliasRecord | None, since: int | None) -> None:

@@ -20,24 +20,13 @@ app = command_app("List, show, promote and roll back models; print their cards."
 
 Name = Annotated[str, typer.Argument(help="The model.")]
 Reference = Annotated[str, typer.Argument(help="A version number or an alias.", metavar="VERSION")]
-ToOption = Annotated[str, typer.Option("--to", help="challenger, champion, or an alias of one's own.")]
+ToOption = Annotated[str, typer.Option("--to", help="challenger or champion.")]
 
 
 def _store(workspace: Workspace) -> ModelStore:
     from models.bundle.store import ModelStore
 
     return ModelStore(workspace.store)
-
-
-def reference(text: str) -> int | str:
-    """A version number or an alias as the store takes it.
-
-    Examples
-    --------
-    >>> reference("3"), reference("@champion")
-    (3, 'champion')
-    """
-    return int(text) if text.isdigit() else text.removeprefix("@")
 
 
 @app.command("list", epilog="Example: bot4 models list")
@@ -65,6 +54,7 @@ def list_(workspace: WorkspaceOption = WORKSPACE) -> None:
 def show(name: Name, version: Reference, workspace: WorkspaceOption = WORKSPACE) -> None:
     """Show one version: what it is, what it was trained on, its certificate, and the history of its aliases."""
     from market.time import format_time
+    from models.bundle.names import reference
     from pipelines.report.view import flattened, latency_text
     from pipelines.results import Latency
 
@@ -116,6 +106,7 @@ def card(
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Print a version's card as Markdown: what is known of it, its limits, and what it was made from."""
+    from models.bundle.names import reference
     from pipelines.gates import find_result
     from pipelines.report.card import card as card_of
     from pipelines.report.markdown import markdown
@@ -152,6 +143,7 @@ def promote(
 
     Refusal is the default. Verdicts, person and reason are recorded with the alias. Serving follows the store.
     """
+    from models.bundle.names import reference
     from pipelines.gates import load_gates
     from pipelines.gates.text import verdict_table
     from pipelines.promotion import judge
@@ -162,13 +154,25 @@ def promote(
     typer.echo(verdict_table(judged.verdicts))
     _tell_moved(place, name)
     record = move(place, judged, person or getpass.getuser(), override)
-    typer.echo(f"{name} @{to} is version {record.version}")
+    typer.echo(_moved_line(record, _store(place)))
     _mirror(place, record)
+
+
+def _moved_line(record: AliasRecord, store: ModelStore) -> str:
+    """Where a promotion left its alias, and whether it was there already."""
+    from market.time import format_time
+
+    now = f"{record.name} @{record.alias} is version {record.version}"
+    for one in store.history(record.name):
+        if (one.alias, one.change, one.digest) == (record.alias, record.change - 1, record.digest):
+            moment = format_time(one.at // 10**9 * 10**9)
+            return f"{now}, as before ({one.action} by {one.person}, {moment}): recorded again, nothing moved"
+    return now
 
 
 @app.command(epilog="Example: bot4 models rollback spot-15m --to champion")
 def rollback(name: Name, to: ToOption = "champion", workspace: WorkspaceOption = WORKSPACE) -> None:
-    """Point an alias at what it pointed at before; again, and it goes one further back."""
+    """Point an alias at the version before; again, and it goes one further back."""
     place = open_workspace(workspace)
     _tell_moved(place, name)
     record = _store(place).rollback(name, to)

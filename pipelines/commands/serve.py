@@ -37,7 +37,7 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: asked.append(got))
     folders = Folders(place.store, place.lake, place.journals)
-    if chosen.model.name and not chosen.model.alias.isdigit():
+    if chosen.model.name and not chosen.model.alias.isdecimal():
         for sentence in moved_by_hand_elsewhere(place, chosen.model.name):
             typer.echo(sentence, err=True)
     loop, stream = bring_up(chosen, folders, lambda text: typer.echo(text, err=True))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.bundle.names import reference as as_stored
 from models.bundle.store import ModelStore
 from pipelines.errors import StageError
 from pipelines.predictions import OutOfFold
@@ -90,7 +91,7 @@ def _digest(reference: str, workspace: Workspace) -> str | None:
     for mark in "@:":
         name, found, which = reference.partition(mark)
         if found:
-            return ModelStore(workspace.store).resolve(name, int(which) if which.isdigit() else which).digest
+            return ModelStore(workspace.store).resolve(name, as_stored(which)).digest
     return None
 
 

@@ -11,6 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from models.bundle.names import CHALLENGER
 from models.bundle.store import ModelStore
 from pipelines.config import RunConfig
 from pipelines.flows.retries import RETRIES
@@ -22,8 +23,6 @@ from pipelines.report.write import write_card, write_report
 from pipelines.results import REPORT_FILE, BundleInfo, RunResult
 from pipelines.tracking import finished
 from pipelines.workspace import Workspace
-
-CHALLENGER = "challenger"
 
 
 @task(name="registration", task_run_name="registration", cache_policy=NO_CACHE, **RETRIES)

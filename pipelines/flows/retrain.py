@@ -19,13 +19,13 @@ from market.lake import Lake
 from market.sources import source_of
 from market.time import DAY
 from models.bundle.errors import BundleError
+from models.bundle.names import CHALLENGER, CHAMPION
 from models.bundle.store import ModelStore
 from pipelines.config import RunConfig
 from pipelines.errors import StageError
-from pipelines.flows.release import CHALLENGER, track_and_mirror, write_html
+from pipelines.flows.release import track_and_mirror, write_html
 from pipelines.flows.retries import RETRIES
 from pipelines.flows.train import find_data, train_flow
-from pipelines.gates import CHAMPION
 from pipelines.gates.drift import drift_gate
 from pipelines.gates.evidence import drifted, newest
 from pipelines.gates.text import refusal
@@ -33,10 +33,13 @@ from pipelines.ledger.record import RETRAINED, new_trial
 from pipelines.ledger.store import Ledger
 from pipelines.progress import Stage, showing
 from pipelines.promotion import Judged, judge
+from pipelines.report.card import held, lost
+from pipelines.report.view import second
 from pipelines.results import RESULT_FILE, RunResult
 from pipelines.retraining import Plan, Retraining, Step, alone, find_retraining, load_plan
 from pipelines.stages.data import DataFacts, held_spans, instruments, series_key
 from pipelines.stages.environment import code_digest
+from pipelines.tracking.finished import bundle_of
 from pipelines.update import update_lake
 from pipelines.workspace import Workspace
 
@@ -85,7 +88,8 @@ def retrain(plan: Plan, workspace: Workspace, progress: Stage) -> Retraining:
         said = "trained already on the same data, with the same configuration and code"
     steps.append(Step("training", f"run {result.run_id}: {said}"))
     judged = judge_challenger(result, plan, workspace)
-    steps.append(Step("challenger", f"{config.name} version {judged.version} is @{CHALLENGER}"))
+    challenger, said = find_challenger(result, ModelStore(workspace.store))
+    steps.append(Step("challenger", said))
     steps.append(Step("gates", refusal(judged.verdicts) or "every gate was passed"))
     found = Retraining(
         name=config.name,
@@ -94,6 +98,7 @@ def retrain(plan: Plan, workspace: Workspace, progress: Stage) -> Retraining:
         digest=result.bundle.digest if result.bundle else "",
         steps=tuple(steps),
         verdicts=judged.verdicts,
+        challenger=challenger,
     )
     found.save(workspace)
     return found
@@ -179,6 +184,23 @@ def complete(result: RunResult, workspace: Workspace) -> None:
     """Report and tracking of a run that may have been killed before them; nothing is written twice."""
     write_html(result, workspace)
     track_and_mirror(result, workspace)
+
+
+def find_challenger(result: RunResult, store: ModelStore) -> tuple[int, str]:
+    """The version that is ``@challenger`` (0: none), and in words whether it is the run's: it may have moved since."""
+    info = bundle_of(result)
+    history, record = store.history(info.name), store.aliases(info.name).get(CHALLENGER)
+    if record is None:
+        return 0, f"no version of {info.name} is @{CHALLENGER}"
+    if record.digest == info.digest:
+        return record.version, f"{info.name} version {record.version} is @{CHALLENGER}"
+    since = held(record.digest, history).get(CHALLENGER, record)
+    gone = lost(info.digest, history).get(CHALLENGER)
+    was = f"was until {second(gone.at)}" if gone else "is not"
+    return record.version, (
+        f"@{CHALLENGER} is version {record.version} since {second(since.at)}, by a {since.action} of {since.person}; "
+        f"version {info.version} {was}"
+    )
 
 
 @task(name="gates", task_run_name="gates", cache_policy=NO_CACHE)

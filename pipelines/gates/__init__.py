@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from pipelines.gates.config import GateConfig, load_gates
 from pipelines.gates.evidence import Evidence, find_result, gather
-from pipelines.gates.judge import CHAMPION, verdicts
+from pipelines.gates.judge import verdicts
 
-__all__ = ["CHAMPION", "Evidence", "GateConfig", "find_result", "gather", "load_gates", "verdicts"]
+__all__ = ["Evidence", "GateConfig", "find_result", "gather", "load_gates", "verdicts"]

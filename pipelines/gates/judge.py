@@ -7,6 +7,7 @@ which trades, needs evidence besides. A gate that cannot be judged has not been 
 from __future__ import annotations
 
 from models.bundle.bundle import Bundle
+from models.bundle.names import CHAMPION
 from models.bundle.store import Verdict
 from pipelines.gates.drift import drift_gate
 from pipelines.gates.evidence import BASE_RATE, Evidence
@@ -25,7 +26,6 @@ from pipelines.gates.trials import deflated_gate, overfitting_gate, trials_gate,
 from pipelines.gates.whole import certificate_gate, golden_gate
 from pipelines.ledger.errors import LedgerError
 
-CHAMPION = "champion"
 NO_RUN = "the workspace has no run that made this bundle, so there is no evidence to judge"
 
 

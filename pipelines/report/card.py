@@ -80,8 +80,11 @@ def _title(result: RunResult) -> str:
 
 def held(digest: str, history: Sequence[AliasRecord]) -> dict[str, AliasRecord]:
     """The aliases that point to a bundle by a model's history, each with the change that made it so."""
-    last = {one.alias: one for one in history}
-    return {alias: one for alias, one in last.items() if one.digest == digest}
+    since: dict[str, AliasRecord] = {}
+    for one in history:
+        if one.alias not in since or since[one.alias].digest != one.digest:
+            since[one.alias] = one
+    return {alias: one for alias, one in since.items() if one.digest == digest}
 
 
 def lost(digest: str, history: Sequence[AliasRecord]) -> dict[str, AliasRecord]:
@@ -347,12 +350,18 @@ def _promotions(history: Sequence[AliasRecord]) -> tuple[Section, ...]:
             second(one.at),
             f"{one.action} to @{one.alias}",
             one.person,
-            listed(tuple(gate.gate for gate in one.verdicts if not gate.passed)) or "none",
+            _failed(one),
             one.override or "",
         )
         for one in history
     )
     return (Section("Promotions", tables=(Table(("when", "what", "who", "failed gates", "overruled because"), rows),)),)
+
+
+def _failed(one: AliasRecord) -> str:
+    if one.action != "promote":
+        return "no gates were run"
+    return listed(tuple(gate.gate for gate in one.verdicts if not gate.passed)) or "none"
 
 
 def _lineage(result: RunResult) -> Section:

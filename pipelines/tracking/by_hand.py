@@ -1,7 +1,8 @@
 """Aliases that MLflow's registry shows otherwise than the model store has them: they are told, and never obeyed.
 
-In MLflow anybody can move an alias with a click. Serving reads the store alone, so such a move reaches no market; but
-whoever looks at MLflow then believes what is not so.
+In MLflow anybody can move or remove an alias with a click. Serving reads the store alone, so that reaches no market;
+but whoever looks at MLflow then believes what is not so. A run that was killed before its tracking, or an MLflow that
+did not answer, leaves an alias where it was before: that is told as what it is.
 """
 
 from __future__ import annotations
@@ -9,23 +10,30 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from models.bundle.store import AliasRecord, ModelStore
 from pipelines.tracking.registry import DIGEST_TAG, Registry
+from pipelines.tracking.remedy import track_command
 from pipelines.workspace import Workspace
 
 SQLITE = "sqlite:///"
 SECONDS = 60
 """How long a live process waits for a registry on a server before it starts all the same."""
-QUERY = """
+ALIASES = """
 SELECT a.alias, a.version, COALESCE(t.value, '') FROM registered_model_aliases a
 LEFT JOIN model_version_tags t ON t.name = a.name AND t.version = a.version AND t.key = ?
 WHERE a.name = ?
+"""
+VERSIONS = """
+SELECT t.value, MAX(v.version) FROM model_versions v
+JOIN model_version_tags t ON t.name = v.name AND t.version = v.version AND t.key = ?
+WHERE v.name = ? AND v.current_stage <> 'Deleted_Internal' GROUP BY t.value
 """
 
 
@@ -36,8 +44,15 @@ class Shown(NamedTuple):
     digest: str
 
 
-def shown_aliases(workspace: Workspace, name: str) -> dict[str, Shown]:
-    """A model's aliases in MLflow's registry; none where there is no MLflow.
+class Registered(NamedTuple):
+    """What MLflow's registry has of a model: its aliases, and its newest version of each bundle, by digest."""
+
+    aliases: Mapping[str, Shown] = {}
+    versions: Mapping[str, int] = {}
+
+
+def registered(workspace: Workspace, name: str) -> Registered:
+    """A model in MLflow's registry; nothing where there is no MLflow.
 
     The workspace's own store is read as the SQLite file it is, which takes a millisecond and no MLflow.
     """
@@ -45,50 +60,98 @@ def shown_aliases(workspace: Workspace, name: str) -> dict[str, Shown]:
     if uri.startswith(SQLITE):
         return _read(Path(uri.removeprefix(SQLITE)), name)
     if find_spec("mlflow") is None:
-        return {}
+        return Registered()
     from pipelines.tracking.tracker import mlflow_client
 
-    return {alias: Shown(*at) for alias, at in Registry(mlflow_client(uri), uri).aliases(name).items()}
+    registry = Registry(mlflow_client(uri), uri)
+    return Registered({alias: Shown(*at) for alias, at in registry.aliases(name).items()}, registry.versions(name))
 
 
-def _read(file: Path, name: str) -> dict[str, Shown]:
+def _read(file: Path, name: str) -> Registered:
     if not file.is_file():
-        return {}
+        return Registered()
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'registered_model_aliases'").fetchone():
-            return {}
-        rows = database.execute(QUERY, (DIGEST_TAG, name)).fetchall()
-    return {alias: Shown(int(version), digest) for alias, version, digest in rows}
+            return Registered()
+        aliases, versions = (database.execute(query, (DIGEST_TAG, name)).fetchall() for query in (ALIASES, VERSIONS))
+    return Registered({alias: Shown(int(version), digest) for alias, version, digest in aliases}, dict(versions))
 
 
-def differences(name: str, shown: Mapping[str, Shown], stored: Mapping[str, AliasRecord]) -> tuple[str, ...]:
-    """In words, each alias that MLflow shows at another bundle than the store's.
+def differences(
+    name: str,
+    found: Registered,
+    stored: Mapping[str, AliasRecord],
+    history: Sequence[AliasRecord],
+    remedy: Callable[[str], str],
+) -> tuple[str, ...]:
+    """In words, each alias that MLflow does not show where the store has it.
+
+    Parameters
+    ----------
+    history
+        Of the model's aliases: where MLflow shows one where it was before, nobody moved it.
+    remedy
+        By a bundle's digest: how to have MLflow show it.
 
     Examples
     --------
-    >>> differences("spot", {"champion": Shown(2, "ab" * 32)}, {})[0].split(", but ")[0]
+    >>> found = Registered({"champion": Shown(2, "ab" * 32)})
+    >>> differences("spot", found, {}, (), str)[0].split(", but ")[0]
     'MLflow shows spot @champion at its version 2 (bundle abababababab)'
     """
-    found = []
-    for alias, (version, digest) in shown.items():
+    said = []
+    earlier = {(one.alias, one.digest) for one in history}
+    for alias, (version, digest) in found.aliases.items():
         record = stored.get(alias)
         if record is not None and record.digest == digest:
             continue
-        has = "has no such alias" if record is None else f"has it at version {record.version} ({record.digest[:12]})"
-        found.append(
-            f"MLflow shows {name} @{alias} at its version {version} (bundle {digest[:12] or 'unknown'}), but the model "
-            f"store {has}: it was moved by hand, and is not obeyed; move it with `bot4 models promote`"
+        shows = f"{name} @{alias} at its version {version} (bundle {digest[:12] or 'unknown'})"
+        if record is not None and (alias, digest) in earlier:
+            said.append(
+                f"MLflow is behind: it shows {shows}, but the model store {_has(record)}; {remedy(record.digest)}"
+            )
+            continue
+        has = "has no such alias" if record is None else _has(record)
+        said.append(
+            f"MLflow shows {shows}, but the model store {has}: it was moved by hand, and is not obeyed; move it with "
+            "`bot4 models promote`"
         )
-    return tuple(found)
+    for alias, record in stored.items():
+        if alias not in found.aliases and record.digest in found.versions:
+            said.append(
+                f"MLflow shows no {name} @{alias}, but the model store {_has(record)}, which MLflow knows as its "
+                f"version {found.versions[record.digest]}: it was removed by hand, or a run ended before it was shown; "
+                f"{remedy(record.digest)}"
+            )
+    return tuple(said)
+
+
+def _has(record: AliasRecord) -> str:
+    return f"has it at version {record.version} ({record.digest[:12]})"
+
+
+def remedy(workspace: Workspace, digest: str) -> str:
+    """How to have MLflow show a bundle's aliases: the command, with the folder of the run if that is here."""
+    from pipelines.errors import StageError
+    from pipelines.runs import finished_runs
+
+    try:
+        runs = [one.run_id for one in finished_runs(workspace.runs) if one.bundle and one.bundle.digest == digest]
+    except StageError:
+        runs = []
+    if not runs:
+        return "`bot4 track` with the folder of the run that made it shows it there"
+    return f"once its run is over, {track_command(workspace.runs / runs[0], workspace)} shows it there"
 
 
 def moved_by_hand(workspace: Workspace, name: str) -> tuple[str, ...]:
     """What MLflow's registry shows otherwise than the store has it, in words; also if MLflow cannot be asked."""
     try:
-        shown = shown_aliases(workspace, name)
+        found = registered(workspace, name)
     except Exception as error:  # noqa: BLE001 - of MLflow, its database or the network: told, and nothing depends on it
         return (f"MLflow's registry at {workspace.mlflow_uri} cannot be asked for {name}: {type(error).__name__}",)
-    return differences(name, shown, ModelStore(workspace.store).aliases(name))
+    store = ModelStore(workspace.store)
+    return differences(name, found, store.aliases(name), store.history(name), partial(remedy, workspace))
 
 
 def moved_by_hand_elsewhere(workspace: Workspace, name: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pipelines.errors import PipelineError
 from pipelines.report.card import CARD_FILE, CARD_PAGE
 from pipelines.results import REPORT_FILE, BundleInfo, RunResult
 from pipelines.tracking.live import RUN_TAG
+from pipelines.tracking.remedy import track_command
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -105,11 +106,11 @@ def explained(result: RunResult, folder: Path, workspace: Workspace) -> Iterator
 def untracked(error: Exception, result: RunResult, folder: Path, workspace: Workspace) -> TrackingError:
     """What to tell a user whose run could not be tracked: what is safe, why, and how to track it later."""
     info = bundle_of(result)
-    root = "" if workspace == Workspace.default() else f" --workspace {workspace.root}"
     return TrackingError(
         f"MLflow at {workspace.mlflow_uri} did not take run {result.run_id}: {reason(error)}. Nothing is lost: the "
         f"model is registered as {info.name} version {info.version}, and the run's result and report are saved in "
-        f"{folder}. When MLflow answers again (or with another MLFLOW_TRACKING_URI), run `bot4 track {folder}{root}`"
+        f"{folder}. When MLflow answers again (or with another MLFLOW_TRACKING_URI), run "
+        f"{track_command(folder, workspace)}"
     )
 
 

@@ -68,6 +68,15 @@ class Registry:
             return {alias: (version, tags[version].get(DIGEST_TAG, "")) for alias, version in versions.items()}
         return {}
 
+    def versions(self, name: str) -> dict[str, int]:
+        """The newest version of each bundle of a model that is known here, by the bundle's content digest."""
+        found: dict[str, int] = {}
+        for one in self._client.search_model_versions(f"name = '{name}'"):
+            digest = one.tags.get(DIGEST_TAG)
+            if digest is not None:
+                found[digest] = max(found.get(digest, 0), int(one.version))
+        return found
+
     def mirror_alias(self, name: str, version: int, alias: str) -> None:
         """Let ``@alias`` point to a version.
 

@@ -10,14 +10,17 @@ from pipelines.workspace import Workspace
 
 
 def refresh(registry: Registry, workspace: Workspace, name: str) -> tuple[int, ...]:
-    """Describe anew every version that any alias points to, or pointed to before its last change; which they are.
+    """Describe anew every version that any alias points to, and the one that it last pointed to; which they are.
 
     A version whose run is not in the workspace keeps its description and gets the tags.
     """
     history = ModelStore(workspace.store).history(name)
-    last = [[one for one in history if one.alias == alias][-2:] for alias in {one.alias for one in history}]
+    newest = [
+        [one.digest for one in reversed(history) if one.alias == alias] for alias in {one.alias for one in history}
+    ]
+    last = [list(dict.fromkeys(digests))[:2] for digests in newest]
     found = []
-    for digest in dict.fromkeys(one.digest for two in last for one in two):
+    for digest in dict.fromkeys(digest for two in last for digest in two):
         version = registry.find_version(name, digest)
         if version is None:
             continue

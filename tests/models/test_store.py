@@ -8,13 +8,14 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from bundle_samples import write_bundle
 from store_work import ALIASES, PASSED, heard, killed_before_call, promote_and_roll_back, promote_often, register
 
 from models.bundle.bundle import MANIFEST, Bundle
 from models.bundle.errors import DamagedBundle, StoreError
-from models.bundle.store import ModelStore, Verdict
+from models.bundle.store import AliasRecord, ModelStore, Verdict
 
 # Workers are forked from a process that holds the store alone: what other tests left in this one is not theirs.
 CLEAN = multiprocessing.get_context("forkserver")
@@ -97,6 +98,87 @@ def test_promotion_and_rollback(filled):
     ]
     times = [record.at for record in filled.history("btc")]
     assert times == sorted(set(times))
+
+
+def test_rollback_goes_to_another_version_however_often_one_was_promoted(filled):
+    """As after a kill between the alias and MLflow's mirror, when a promotion is made again."""
+    for version in (1, 2, 2, 2):
+        last = filled.promote("btc", version, "champion", PASSED, "ann")
+    assert (last.change, last.previous) == (4, 1)
+    assert filled.rollback("btc", "champion", "bob").version == 1
+    again = filled.promote("btc", 1, "champion", PASSED, "ann")
+    assert again.previous == 0
+    with pytest.raises(StoreError, match="nothing before it"):
+        filled.rollback("btc", "champion", "bob")
+    for version in (2, 3, 3):
+        filled.promote("btc", version, "champion", PASSED, "ann")
+    assert [filled.rollback("btc", "champion", "bob").version for _ in range(2)] == [2, 1]
+    assert [record.change for record in filled.history("btc")] == list(range(1, 12))
+
+
+def test_repetitions_that_an_earlier_release_recorded_are_passed_over(filled):
+    """There each promotion named the change before it, of whatever version."""
+    for version in (1, 2, 2, 3, 3):
+        last = filled.promote("btc", version, "champion", PASSED, "ann")
+    history = filled.root / "models" / "btc" / "history.jsonl"
+    old = [msgspec.structs.replace(one, previous=one.change - 1) for one in filled.history("btc")]
+    history.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in old))
+    (filled.root / "aliases" / "btc" / "champion.json").write_bytes(msgspec.json.encode(old[-1]))
+    assert last.previous == 3
+    assert [filled.rollback("btc", "champion", "bob").version for _ in range(2)] == [2, 1]
+    with pytest.raises(StoreError, match="nothing before it"):
+        filled.rollback("btc", "champion", "bob")
+    assert len(filled.history("btc")) == 7
+
+
+def test_a_rollback_has_no_verdicts_and_no_reason_of_its_own(filled):
+    """They are of the promotion that it restores; an earlier release copied them to whoever rolled back."""
+    failed = (Verdict("profit", False, "loss"),)
+    first = filled.promote("btc", 1, "champion", failed, "ann", "rehearsal")
+    filled.promote("btc", 2, "champion", PASSED, "ann")
+    back = filled.rollback("btc", "champion", "bob")
+    assert (back.person, back.action, back.verdicts, back.override) == ("bob", "rollback", (), None)
+    assert filled.history("btc")[0] == first
+    copied = msgspec.to_builtins(back) | {"verdicts": msgspec.to_builtins(failed), "override": "rehearsal"}
+    (filled.root / "aliases" / "btc" / "champion.json").write_bytes(msgspec.json.encode(copied))
+    assert filled.aliases("btc")["champion"] == back
+
+
+@pytest.mark.parametrize("alias", ["champoin", "Champion", "production", "9"])
+def test_an_alias_that_there_is_not_is_refused_by_all_that_take_one(filled, alias):
+    for call in (
+        lambda: filled.promote("btc", 1, alias, PASSED, "ann", override="in a hurry"),
+        lambda: filled.rollback("btc", alias),
+        lambda: filled.resolve("btc", alias),
+        lambda: filled.change("btc", alias),
+    ):
+        with pytest.raises(StoreError, match=f"there is no alias '{alias}', only challenger and champion"):
+            call()
+    assert filled.history("btc") == ()
+    assert filled.aliases("btc") == {}
+
+
+def test_an_alias_of_an_earlier_release_is_still_read(filled):
+    record = AliasRecord("btc", "paper", 2, filled.versions("btc")[1].digest, 1, 0, 0, "ann", PASSED)
+    (filled.root / "aliases" / "btc").mkdir(parents=True)
+    (filled.root / "aliases" / "btc" / "paper.json").write_bytes(msgspec.json.encode(record))
+    (filled.root / "models" / "btc" / "history.jsonl").write_bytes(msgspec.json.encode(record) + b"\n")
+    assert filled.aliases("btc") == {"paper": record}
+    filled.promote("btc", 1, "champion", PASSED, "ann")
+    assert [(one.alias, one.version) for one in filled.history("btc")] == [("paper", 2), ("champion", 1)]
+
+
+def test_a_misspelt_model_is_named_with_what_may_be_meant(filled, folders):
+    filled.put(folders[0], "eth")
+    for call in (
+        lambda: filled.promote("btcc", 1, "champion", PASSED, "ann"),
+        lambda: filled.rollback("btcc", "champion"),
+        lambda: filled.resolve("btcc", 1),
+        lambda: filled.resolve("btcc", "champion"),
+    ):
+        with pytest.raises(StoreError, match=r"there is no model 'btcc' in .*, only btc, eth; did you mean 'btc'\?"):
+            call()
+    assert filled.names() == ("btc", "eth")
 
 
 def test_refusal_is_the_default(filled):
@@ -205,6 +287,14 @@ def words(failed):
     return failed.read_text() if failed.exists() else "no word of it"
 
 
+def before_promotion(changes, one):
+    """What a promotion has before it: the change before, or what that has if it is of the same version."""
+    if one.change == 1:
+        return 0
+    last = changes[one.change - 2]
+    return last.previous if last.version == one.version else last.change
+
+
 def test_concurrent_promotions_are_serialised(filled, tmp_path):
     context = multiprocessing.get_context("spawn")
     failed = tmp_path / "failed"
@@ -219,7 +309,7 @@ def test_concurrent_promotions_are_serialised(filled, tmp_path):
         assert worker.exitcode == 0, words(failed)
     changes = filled.history("btc")
     assert [record.change for record in changes] == list(range(1, 25))
-    assert [record.previous for record in changes] == list(range(24))
+    assert [record.previous for record in changes] == [before_promotion(changes, record) for record in changes]
     assert filled.aliases("btc")["champion"] == changes[-1]
 
 
@@ -279,8 +369,9 @@ def check_history(store):
         assert store.aliases("btc")[alias] == changes[-1]
         for one in changes:
             if one.action == "promote":
-                assert one.previous == one.change - 1
+                assert one.previous == before_promotion(changes, one)
             else:
+                assert one.version != changes[one.change - 2].version
                 restored = changes[changes[one.change - 2].previous - 1]
                 assert (one.version, one.previous) == (restored.version, restored.previous)
 

@@ -24,7 +24,7 @@ from pipelines.errors import StageError
 from pipelines.predictions import PREDICTIONS_FILE, OutOfFold
 from pipelines.report.comparison import comparison
 from pipelines.report.write import render_document
-from pipelines.results import ENSEMBLE, METRICS, RunResult
+from pipelines.results import ENSEMBLE, METRICS, RESULT_FILE, RunResult
 from pipelines.workspace import Workspace
 from tests.pipelines.factory import BEGIN, make_result
 from tests.pipelines.test_report import Page
@@ -376,6 +376,9 @@ def test_the_command_says_it_and_writes_the_page(workspace, tmp_path):
         (("run1", "nobody"), "is meant by 'nobody'"),
         (("run1", "tiny@champion"), "has no alias 'champion'"),
         (("run1", "tiny:7"), "has no version 7"),
+        (("run1", "tiny:²"), "there is no alias '²'"),
+        (("run1", "tiny@champoin"), "did you mean 'champion'?"),
+        (("run1", "tinny@champion"), "did you mean 'tiny'?"),
     ],
 )
 def test_what_cannot_be_meant_is_said(workspace, arguments, words):
@@ -383,6 +386,16 @@ def test_what_cannot_be_meant_is_said(workspace, arguments, words):
     assert done.exit_code == 2
     assert words in done.stderr
     assert not (workspace / "comparisons").exists()
+
+
+def test_a_result_that_is_cut_off_is_named(workspace):
+    """Whichever run is meant: the newest cannot be told without it."""
+    damaged = workspace / "runs" / "run1" / RESULT_FILE
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    done = run(workspace, "tiny", "latest")
+    assert done.exit_code == 2
+    assert f"{damaged}: Input data was truncated" in done.stderr
+    assert "Traceback" not in done.output
 
 
 def test_changed_predictions_are_refused(workspace):

@@ -194,6 +194,10 @@ def test_a_card_says_since_and_until_when_it_is_the_champion_and_what_the_gates_
     assert "- @champion since 2065-01-24T05:20:00Z, by Ada: without gates, by a rollback." in said
     assert "until" not in said.split("## Standing")[1].split("##")[0]
     assert "Standing" not in markdown(card(result, [after]))
+    again = replace(passed, change=2, at=2 * 10**18, person="Bob")
+    said = markdown(card(result, [passed, again]))
+    assert "- @champion since 2001-09-09T01:46:40Z, by Ada: all 1 gates were passed." in said
+    assert "| promote to @champion | Bob |" in said
 
 
 def test_a_card_says_what_a_decision_takes(text):

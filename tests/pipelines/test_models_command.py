@@ -5,9 +5,9 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
+from models.bundle.names import reference
 from models.bundle.store import ModelStore
 from pipelines.cli import app
-from pipelines.commands.models import reference
 from pipelines.workspace import Workspace
 from tests.pipelines.promoted import fill, registered, write_bundle
 from tests.pipelines.test_gates import ALL, GOOD
@@ -67,6 +67,42 @@ def test_list_promote_list_rollback(workspace):
     assert run(workspace, "list").output.splitlines()[2].endswith("@champion")
     back = run(workspace, "rollback", "tiny")
     assert "tiny @champion is version 1 again" in back.output
+
+
+def test_a_promotion_of_what_is_there_already_says_so_and_is_undone_by_one_rollback(workspace):
+    assert promote(workspace, "1", "--person", "Ada").exit_code == 0
+    assert promote(workspace, "2", "--override", "to try it", "--person", "Bob").exit_code == 0
+    again = promote(workspace, "2", "--override", "killed before MLflow", "--person", "Ada")
+    assert again.exit_code == 0, again.output
+    assert "tiny @champion is version 2, as before (promote by Bob, " in again.output
+    assert "recorded again, nothing moved" in again.output
+    assert "tiny @champion is version 1 again" in run(workspace, "rollback", "tiny").output
+    assert [one.override for one in ModelStore(workspace / "store").history("tiny")] == [
+        None,
+        "to try it",
+        "killed before MLflow",
+        None,
+    ]
+
+
+def test_after_a_rollback_the_reason_is_still_of_the_one_who_gave_it(workspace):
+    """In the card's limits and promotions, and in the history that `show` prints."""
+    run(workspace, "promote", "tiny", "2", "--override", "rehearsal", "--person", "Ada")
+    assert promote(workspace, "1", "--person", "Ada").exit_code == 0
+    assert run(workspace, "rollback", "tiny").exit_code == 0
+    record = ModelStore(workspace / "store").aliases("tiny")["champion"]
+    assert (record.version, record.action, record.override) == (2, "rollback", None)
+    card = run(workspace, "card", "tiny", "2").output
+    assert card.count("although") == 1
+    assert "Ada put it at @champion although prediction, " in card
+    assert f"by {record.person}: without gates, by a rollback" in card
+    (row,) = [line for line in card.splitlines() if "rollback to @champion" in line]
+    assert "rehearsal" not in row
+    assert "no gates were run" in row
+    shown = run(workspace, "show", "tiny", "2").output
+    (line,) = [line for line in shown.splitlines() if "rollback to @champion" in line]
+    assert line.endswith(f"rollback to @champion by {record.person}")
+    assert shown.count("rehearsal") == 1
 
 
 def test_a_model_without_evidence_is_refused_and_the_store_unchanged(workspace):
@@ -189,8 +225,15 @@ def test_a_bundle_without_its_run_has_no_card(workspace):
     ("arguments", "words"),
     [
         (("show", "tiny", "7"), "has no version 7"),
-        (("show", "other", "champion"), "model 'other' has no alias 'champion'"),
+        (("show", "tiny", "champion"), "model 'tiny' has no alias 'champion'"),
+        (("show", "tiny", "²"), "there is no alias '²'"),
+        (("show", "other", "champion"), "there is no model 'other'"),
         (("rollback", "tiny"), "nothing before it"),
+        (("rollback", "tinny"), "did you mean 'tiny'?"),
+        (("promote", "tinny", "1"), "did you mean 'tiny'?"),
+        (("promote", "tiny", "2", "--to", "champoin"), "there is no alias 'champoin', only challenger and champion"),
+        (("promote", "tiny", "@champoin"), "did you mean 'champion'?"),
+        (("rollback", "tiny", "--to", "champoin"), "did you mean 'champion'?"),
         (("promote", "../x", "1"), "must start with a letter"),
     ],
 )

@@ -5,11 +5,13 @@ import subprocess
 from contextlib import closing
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from models.bundle.store import ModelStore, Verdict
 from pipelines.cli import app
-from pipelines.tracking.by_hand import Shown, moved_by_hand, moved_by_hand_elsewhere, shown_aliases
+from pipelines.results import RunResult
+from pipelines.tracking.by_hand import Registered, Shown, moved_by_hand, moved_by_hand_elsewhere, registered
 from pipelines.tracking.mirror import mirror
 from pipelines.tracking.registry import Registry
 from pipelines.tracking.tracker import mlflow_client
@@ -61,16 +63,17 @@ def moved(place):
 
 def test_a_mirror_that_shows_what_the_store_has_is_not_worth_a_word(place):
     workspace, _ = place
-    digest = ModelStore(workspace.store).resolve("tiny", 1).digest
-    assert shown_aliases(workspace, "tiny") == {"champion": Shown(1, digest)}
+    first, second = (one.digest for one in ModelStore(workspace.store).versions("tiny"))
+    assert registered(workspace, "tiny") == Registered({"champion": Shown(1, first)}, {first: 1, second: 2})
     assert moved_by_hand(workspace, "tiny") == ()
 
 
 def test_the_file_and_the_client_say_the_same(moved):
     client = mlflow_client(moved.mlflow_uri)
-    shown = {alias: Shown(*at) for alias, at in Registry(client, moved.mlflow_uri).aliases("tiny").items()}
-    assert shown == shown_aliases(moved, "tiny")
-    assert Registry(client, moved.mlflow_uri).aliases("other") == {}
+    registry = Registry(client, moved.mlflow_uri)
+    shown = {alias: Shown(*at) for alias, at in registry.aliases("tiny").items()}
+    assert Registered(shown, registry.versions("tiny")) == registered(moved, "tiny")
+    assert registry.aliases("other") == registry.versions("other") == {}
 
 
 def test_a_move_is_told_and_the_store_stays_as_it_was(moved):
@@ -89,6 +92,69 @@ def test_an_alias_that_only_mlflow_has_is_told(place):
         assert "has no such alias" in said
     finally:
         client.delete_registered_model_alias("tiny", "challenger")
+
+
+@pytest.fixture
+def untold(tmp_path):
+    """A store that promoted twice, and an MLflow that was told of the first promotion only."""
+    workspace = fill(tmp_path)
+    store = ModelStore(workspace.store)
+    first = store.promote("tiny", 1, "champion", PASSED, "Ada")
+    client = tracked(workspace)
+    mirror(workspace, "tiny", first.digest, "champion")
+    store.promote("tiny", 2, "champion", PASSED, "Ada")
+    return workspace, client
+
+
+def test_an_mlflow_that_was_not_told_is_behind_and_what_is_said_puts_it_right(untold):
+    """Killed before its tracking, or MLflow was down: nobody moved anything."""
+    workspace, _ = untold
+    (said,) = moved_by_hand(workspace, "tiny")
+    command = f"`bot4 track {workspace.runs / 'run2'} --workspace {workspace.root}`"
+    for words in ("MLflow is behind", "tiny @champion at its version 1", "has it at version 2", command):
+        assert words in said
+    assert "hand" not in said
+    result = RunResult.load(workspace.runs / "run2")
+    replace(result, name="tiny", bundle=replace(result.bundle, name="tiny", version=2)).save(workspace.runs / "run2")
+    done = bot4(*command.strip("`").split()[1:])
+    assert done.returncode == 0, done.stderr
+    assert moved_by_hand(workspace, "tiny") == ()
+
+
+def test_a_move_to_what_the_alias_never_showed_is_by_hand(untold):
+    workspace, client = untold
+    client.set_registered_model_alias("tiny", "challenger", "2")
+    said = moved_by_hand(workspace, "tiny")
+    assert sorted("moved by hand" in one for one in said) == [False, True]
+
+
+def test_an_alias_that_was_removed_in_mlflow_is_told(place):
+    workspace, client = place
+    client.delete_registered_model_alias("tiny", "champion")
+    try:
+        (said,) = moved_by_hand(workspace, "tiny")
+        for words in ("MLflow shows no tiny @champion", "as its version 1", "removed by hand", "`bot4 track "):
+            assert words in said
+    finally:
+        client.set_registered_model_alias("tiny", "champion", "1")
+
+
+def test_an_alias_of_a_bundle_that_mlflow_does_not_know_is_not_missed_there(tmp_path):
+    """Between a first registration and its tracking; or the version was deleted."""
+    workspace = fill(tmp_path)
+    client = tracked(workspace)
+    ModelStore(workspace.store).promote("tiny", 1, "champion", PASSED, "Ada")
+    assert "no tiny @champion" in moved_by_hand(workspace, "tiny")[0]
+    client.delete_model_version("tiny", "1")
+    assert registered(workspace, "tiny").versions.keys() == {ModelStore(workspace.store).resolve("tiny", 2).digest}
+    assert moved_by_hand(workspace, "tiny") == ()
+
+
+def test_a_result_that_cannot_be_read_leaves_the_remedy_without_a_folder(untold):
+    workspace, _ = untold
+    (workspace.runs / "run1" / "result.json").write_bytes(b"{")
+    (said,) = moved_by_hand(workspace, "tiny")
+    assert "`bot4 track` with the folder of the run that made it" in said
 
 
 def test_list_promote_rollback_and_serve_tell_it_and_serve_obeys_the_store(moved, tmp_path):
@@ -128,6 +194,9 @@ def test_a_move_writes_the_cards_of_both_versions_anew_and_one_by_hand_writes_no
     second = store.promote("tiny", 2, "champion", refused, "Ada", "to see both pages")
     mirror(workspace, "tiny", second.digest, "champion")
     assert "@champion until" in page("1")[0]
+    assert page("1")[1].startswith("until ")
+    client.set_model_version_tag("tiny", "1", "bot4.champion", "since: it was killed before")
+    mirror(workspace, "tiny", store.promote("tiny", 2, "champion", refused, "Ada", "again").digest, "champion")
     assert page("1")[1].startswith("until ")
     assert "by Ada: overruled: profit" in page("2")[0]
     assert page("2")[1].endswith("overruled: profit")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import msgspec
@@ -18,17 +19,21 @@ import pytest
 from market.lake import Lake, SeriesKey
 from models.bundle.store import ModelStore, Verdict
 from pipelines.errors import ConfigError, StageError
+from pipelines.flows import retrain as flow
 from pipelines.flows.release import free_name
 from pipelines.flows.retrain import again, check_drift, check_quality
 from pipelines.ledger.record import RETRAINED, finish_trial, has_outcome, resume_trial
 from pipelines.ledger.store import Ledger
+from pipelines.promotion import Judged
+from pipelines.report.view import second
 from pipelines.results import RunResult
-from pipelines.retraining import Retraining, Step, alone, find_retraining, load_plan
+from pipelines.retraining import Plan, Retraining, Step, alone, find_retraining, load_plan
 from pipelines.stages.data import describe, instruments
 from pipelines.stages.environment import code_digest
 from pipelines.workspace import Workspace
 from tests.pipelines.conftest import bot4
 from tests.pipelines.grown import grow, grown_workspace
+from tests.pipelines.promoted import fill
 
 pytestmark = pytest.mark.xdist_group("retraining")
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -57,6 +62,62 @@ def test_what_is_written_is_read_and_says_itself(tmp_path):
             assert words in text
     refused = msgspec.structs.replace(FOUND, verdicts=(Verdict("expiry", False, "old", "new"),))
     assert "does not pass the champion's gates: expiry: FAILED" in refused.text
+    assert "`bot4 models promote grown 3 --to champion` decides" in FOUND.headline
+    assert "grown version 3 is @challenger" in msgspec.structs.replace(FOUND, challenger=3).headline
+    moved = msgspec.structs.replace(refused, challenger=1).headline
+    assert "grown version 3 is not @challenger, which is version 1, and does not pass" in moved
+
+
+@pytest.fixture
+def known(tmp_path, monkeypatch):
+    """Two versions were @challenger, one after the other, and the second one's run is found to be what is wanted."""
+    workspace = fill(tmp_path)
+    result = RunResult.load(workspace.runs / "run2")
+    info = msgspec.structs.replace(result.bundle, name="tiny", version=2)
+    result = msgspec.structs.replace(result, name="tiny", bundle=info)
+    store = ModelStore(workspace.store)
+    for version in (1, 2):
+        store.promote("tiny", version, "challenger", (Verdict("certificate", True),), "Ada")
+    said = {"update_data": "none", "find_data": None, "check_quality": "pass", "check_drift": "none"}
+    found = {"find_trained": result, "complete": None}
+    for name, value in (said | found).items():
+        monkeypatch.setattr(flow, name, lambda *_, value=value: value)
+    judged = Judged("tiny", 2, "champion", (Verdict("profit", False, "none", "some"),), 0)
+    monkeypatch.setattr(flow, "judge_challenger", lambda *_: judged)
+    plan = Plan(tmp_path, None, SimpleNamespace(name="tiny"), tmp_path, None)
+    return SimpleNamespace(workspace=workspace, store=store, result=result, plan=plan)
+
+
+def test_a_run_that_is_challenger_still_is_said_to_be(known):
+    found = flow.retrain(known.plan, known.workspace, None)
+    assert found.headline.startswith("tiny version 2 is @challenger and does not pass")
+    assert "tiny version 2 is @challenger" in found.text
+
+
+def test_a_challenger_that_was_moved_since_the_run_is_told_as_it_is(known):
+    """By a rollback before the retraining could leave its report; or the run was made by `bot4 train`."""
+    back = known.store.rollback("tiny", "challenger", "Bob")
+    found = flow.retrain(known.plan, known.workspace, None)
+    assert found.headline.startswith("tiny version 2 is not @challenger, which is version 1, and does not pass")
+    moment = second(back.at)
+    assert f"@challenger is version 1 since {moment}, by a rollback of Bob; version 2 was until {moment}" in found.text
+    assert find_retraining(known.workspace, "run2") == found
+    assert known.store.aliases("tiny")["challenger"] == back
+
+
+def test_a_version_that_never_was_challenger_is_not_said_to_have_been(known):
+    other = msgspec.structs.replace(known.result, bundle=msgspec.structs.replace(known.result.bundle, digest="f" * 64))
+    version, said = flow.find_challenger(other, known.store)
+    assert version == 2
+    assert said.endswith("; version 2 is not")
+
+
+def test_one_that_is_cut_off_is_named(tmp_path):
+    FOUND.save(Workspace(tmp_path))
+    damaged = tmp_path / "runs" / "run1" / "retraining.json"
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    with pytest.raises(StageError, match=rf"{damaged}: Input data was truncated"):
+        find_retraining(Workspace(tmp_path), "run1")
 
 
 def test_a_repetition_says_what_was_done_before():
