@@ -16,6 +16,7 @@ from pipelines.results import RunResult
 from pipelines.toml import to_toml
 from tests.pipelines.conftest import CONFIG, bot4
 
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3_600)]
 CONF = Path(__file__).resolve().parent.parent.parent / "conf"
 FILES = {
     "spot-15m": ("binance", "klines/spot-15m/*.csv.gz"),
@@ -23,7 +24,6 @@ FILES = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", list(FILES))
 def test_a_configuration_trains_on_real_data(name, real_data, tmp_path):
@@ -44,7 +44,6 @@ def test_a_configuration_trains_on_real_data(name, real_data, tmp_path):
     print(done.stdout)
 
 
-@pytest.mark.long
 @pytest.mark.real_data
 def test_bars_that_follow_no_clock_train_on_real_trades_and_live_agrees(real_data, tmp_path):
     trades = real_data / "trades" / "spot-PEPEUSDT-aggTrades-2024-10-27.zip"
@@ -67,7 +66,6 @@ def test_bars_that_follow_no_clock_train_on_real_trades_and_live_agrees(real_dat
     assert result.data[0].interval == "tick-5"
 
 
-@pytest.mark.long
 def test_a_training_through_a_rename_and_a_new_unit_is_the_plain_one(tmp_path):
     """The embedded bars of two instruments, one of which is called otherwise twice, in the untouched stretch too."""
     bars = embedded_bars()
