@@ -12,7 +12,7 @@ import msgspec
 from pipelines.config import RunConfig, with_listings, with_own_features
 from pipelines.config_check import check, check_names
 from pipelines.errors import ConfigError
-from pipelines.members import member_config
+from pipelines.members import with_defaults
 from pipelines.results import ENSEMBLE
 from pipelines.toml import apply_overrides, decode, read_toml
 from pipelines.tuning.dimensions import Dimension, dimension, spelt
@@ -147,8 +147,7 @@ class StudyConfig(msgspec.Struct, frozen=True):
             If there is no such key.
         """
         value: Any = msgspec.to_builtins(self.base)
-        tables = {name: member_config(name, table) for name, table in self.base.members.items()}
-        value["members"] = {name: msgspec.to_builtins(table) for name, table in tables.items()}
+        value["members"] = with_defaults(self.base.members)
         for name in dotted.split("."):
             value = value[name]
         return list(value) if isinstance(value, tuple) else value
