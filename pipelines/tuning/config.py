@@ -11,6 +11,7 @@ import msgspec
 
 from pipelines.config import RunConfig, with_listings, with_own_features
 from pipelines.config_check import check, check_names
+from pipelines.devices import check_devices
 from pipelines.errors import ConfigError
 from pipelines.members import with_defaults
 from pipelines.results import ENSEMBLE
@@ -164,6 +165,14 @@ class StudyConfig(msgspec.Struct, frozen=True):
         alone = {name: config.members[name]}
         laboratory = msgspec.structs.replace(config.laboratory, members=())
         return msgspec.structs.replace(config, members=alone, laboratory=laboratory)
+
+    def check_devices(self) -> None:
+        """Refuse a GPU that this process does not see, of the training or in the space; errors as `check_devices`."""
+        check_devices(self.evaluated(self.base))
+        for one in self.space:
+            if one.key.endswith(".device"):
+                for value in one.corners:
+                    check_devices(self.evaluated(self.configured({one.key: value})))
 
 
 def changed(raw: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
