@@ -139,8 +139,8 @@ def beside_windows(
 ) -> list[Result]:
     """The carried state beside reading a window anew at every bar, a run of onnxruntime for all of it.
 
-    Of the full graph the peer is the three members without a state in one graph, and each network over its window: three
-    runs, and no stacker, calibration or prediction sets, which the full graph has.
+    Of the full graph the peer is the three members without a state in one graph, and each network over its window:
+    three runs, and no stacker, calibration or prediction sets, which the full graph has.
     """
     longest = max(lstm.bars, tcn.bars)
     bars = windows(rows, longest)

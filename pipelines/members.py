@@ -54,7 +54,8 @@ def with_defaults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
 
     Examples
     --------
-    >>> with_defaults({"linear": {"clip": 3}})["linear"]["clip"], "ridge" in with_defaults({"linear": {}})["linear"]
-    (3.0, True)
+    >>> found = with_defaults({"linear": {"clip": 3}})["linear"]
+    >>> found["clip"], found["l1_ratio"]
+    (3.0, 0.0)
     """
     return {name: msgspec.to_builtins(member_config(name, table)) for name, table in tables.items()}
