@@ -91,6 +91,16 @@ def test_what_is_due_is_run_by_the_process_that_stays(server, tmp_path):
     assert sorted("Nothing is done" in one["data"] for one in artifacts) == [False, True]
 
 
+def scheduled(server, deployment):
+    """The runs that the server has made of a deployment's schedule, once it has looked."""
+    for _ in range(PATIENCE):
+        runs = ask(server, "flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}})
+        if found := [one for one in runs if one["auto_scheduled"]]:
+            break
+        time.sleep(1.0)
+    return found
+
+
 def test_without_a_server_it_says_that_nothing_runs_it_yet_and_what_does(tmp_path):
     plan = SimpleNamespace(path="retrain.toml", about=SimpleNamespace(schedule="15 2 * * *"))
     said = what_runs_it("retrain/grown", plan, False, "/elsewhere")
@@ -144,10 +154,5 @@ def test_what_is_registered_without_a_server_is_run_by_the_ui_s_and_a_worker(tmp
             deployment = ask(server, "deployments/name/retrain/grown")["id"]
             run = ask(server, f"deployments/{deployment}/create_flow_run", {"state": {"type": "SCHEDULED"}})["id"]
             assert ended(server, run) == "COMPLETED", (tmp_path / "worker").read_text()
-            # The server makes the runs of the schedule, which it did not without one.
-            due = {
-                "deployments": {"id": {"any_": [deployment]}},
-                "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
-            }
-            assert any(one["auto_scheduled"] for one in ask(server, "flow_runs/filter", due))
+            assert scheduled(server, deployment), "the server makes the runs of the schedule, as it did not without one"
     assert [one.version for one in ModelStore(workspace.store).versions("grown")] == [1]
