@@ -9,7 +9,7 @@ import sys
 import benchmarks
 from benchmarks.harness import HEADER, Result, line
 
-SHARED = ("__main__", "harness", "memory", "peer")
+SHARED = ("__main__", "harness", "memory", "peer", "windowed")
 """Modules that measure nothing themselves."""
 
 

@@ -5,7 +5,7 @@ Distinct rows matter: the branch predictor memorises a row that is repeated, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import lightgbm
 import numpy as np
@@ -14,6 +14,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from benchmarks.harness import Result, compare, compare_steps
+from benchmarks.windowed import Windowed, windowed_lstm, windowed_tcn, windows
 from models.bundle.combination import Conformal, Platt, Pool
 from models.bundle.runner import GraphRunner
 from models.certificate import combine
@@ -21,6 +22,7 @@ from models.graph.compose import compose
 from models.graph.lightgbm import lightgbm_part
 from models.graph.linear import linear_part
 from models.graph.lstm import lstm_part
+from models.graph.part import GraphPart
 from models.graph.tcn import tcn_part
 from models.graph.xgboost import xgboost_part
 from models.members.lstm_network import LstmNetwork
@@ -31,8 +33,8 @@ from models.members.tcn_network import TcnNetwork
 FEATURES, HIDDEN, LAYERS, WINDOW = 60, 64, 5, 60
 TREES, DEPTH, TRAINING, ROWS = 500, 6, 8_000, 1_000
 BAR, FASTER = 110e-6, 4.0
-"""Seconds that a step of the graph of all members may take at p50, and how many times faster than natively and than a
-window it is to be: the bars to hold."""
+"""Seconds that a step of the graph of all members may take at p50, and how many times faster than natively and than
+over windows it is to be: the bars to hold."""
 Step = Callable[[NDArray[np.float64]], float]
 
 
@@ -123,27 +125,49 @@ def run() -> list[Result]:
         for name, label in (("lightgbm", "LightGBM"), ("xgboost", "XGBoost"), ("lstm", eager), ("tcn", eager)):
             ours, peer = over(alone[name].step, rows), over(natives[name], rows)
             results.append(compare(f"graph: {name} alone", "bar", ours, label, peer, ROWS))
-        results.append(windowed(alone["lstm"], network, rows))
+        results += beside_windows(graph, alone, windowed_lstm(network, WINDOW), windowed_tcn(convolutions), parts, rows)
     return results
 
 
-def windowed(ours: GraphRunner, network: LstmNetwork, rows: NDArray[np.float64]) -> Result:
-    """The carried state beside reading the last bars anew at every bar, by the same graph."""
-    fewer = rows[:10]
+def beside_windows(
+    graph: GraphRunner,
+    alone: Mapping[str, GraphRunner],
+    lstm: Windowed,
+    tcn: Windowed,
+    parts: Mapping[str, GraphPart],
+    rows: NDArray[np.float64],
+) -> list[Result]:
+    """The carried state beside reading a window anew at every bar, a run of onnxruntime for all of it.
 
-    def windows() -> None:
-        for end in range(len(fewer)):
-            ours.reset()
-            ours.run_rows(np.roll(rows, -end, axis=0)[:WINDOW])
+    Of the full graph the peer is the three members without a state in one graph, and each network over its window:
+    three runs, and no stacker, calibration or prediction sets, which the full graph has.
+    """
+    longest = max(lstm.bars, tcn.bars)
+    bars = windows(rows, longest)
+    rest = GraphRunner(compose([parts[name] for name in ("linear", "lightgbm", "xgboost")]).SerializeToString())
 
-    name = f"a {WINDOW}-bar window, same graph"
-    return compare(
-        "graph: lstm, carried state",
-        "bar",
-        over(ours.step, rows),
-        name,
-        windows,
-        ROWS,
-        peer_work=len(fewer),
-        least=FASTER,
-    )
+    def anew(window: NDArray[np.float64]) -> None:
+        rest.step(window[-1])
+        lstm.step(window[-lstm.bars :])
+        tcn.step(window[-tcn.bars :])
+
+    def compared(name: str, ours: GraphRunner, peer_name: str, peer: Callable[[NDArray[np.float64]], object]) -> Result:
+        return compare_steps(
+            name, "bar", lambda window: ours.step(window[-1]), f"{peer_name}, p50", peer, bars, least=FASTER
+        )
+
+    return [
+        compared(
+            "graph: lstm alone, carried state; p50",
+            alone["lstm"],
+            f"LSTM operators over {lstm.bars} bars",
+            lambda window: lstm.step(window[-lstm.bars :]),
+        ),
+        compared(
+            "graph: tcn alone, carried state; p50",
+            alone["tcn"],
+            f"convolutions over {tcn.bars} bars",
+            lambda window: tcn.step(window[-tcn.bars :]),
+        ),
+        compared("graph: 5 members, carried state; p50", graph, "its networks over windows", anew),
+    ]

@@ -47,3 +47,15 @@ def member_config(name: str, table: Mapping[str, Any], source: str = "the config
     kind = get_type_hints(member_factory(name, source))["config"]
     found: msgspec.Struct = decode(table, kind, f"{source} [members.{name}]")
     return found
+
+
+def with_defaults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Members' tables with every hyperparameter, those that are left to their defaults too; errors as `member_config`.
+
+    Examples
+    --------
+    >>> found = with_defaults({"linear": {"clip": 3}})["linear"]
+    >>> found["clip"], found["l1_ratio"]
+    (3.0, 0.0)
+    """
+    return {name: msgspec.to_builtins(member_config(name, table)) for name, table in tables.items()}

@@ -357,7 +357,8 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """Everything a run found. See the module for conventions.
 
     ``trained_through``: the latest time that anything of the model has seen, labels included; what follows in ``data``
-    is untouched. None in results of before it was kept.
+    is untouched. None in results of before it was kept. ``trained_on``: on which device, and in which numbers, the last
+    fit of each member was made that may choose.
     """
 
     name: str
@@ -389,6 +390,7 @@ class RunResult(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     ensemble_study: EnsembleStudy | None = None
     meta_study: MetaStudy | None = None
     weights: dict[str, float] = {}
+    trained_on: dict[str, str] = {}
     backtest: Backtest | None = None
     paper: PaperRun | None = None
     certificate: dict[str, Any] = {}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import msgspec
 
 from pipelines.errors import ConfigError
+from pipelines.suggestion import suggestion
 
 T = TypeVar("T")
 PREFIX = "BOT4__"
@@ -74,31 +73,14 @@ def apply_overrides(raw: dict[str, Any], environment: Mapping[str, str]) -> list
     return applied
 
 
-def suggestion(message: str, kind: type) -> str:
-    """A "did you mean" for msgspec's unknown-field message; empty when nothing is close."""
-    found = re.search(r"unknown field `(\w+)`(?: - at `\$\.?([\w.]*)`)?", message)
-    if found is None:
-        return ""
-    for step in (found[2] or "").split("."):
-        if step:
-            fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
-            of = fields.get(step, kind)
-            structs = [one for one in (of, *get_args(of)) if isinstance(one, type) and issubclass(one, msgspec.Struct)]
-            if not structs:
-                return ""
-            kind = structs[0]
-    known = [field.encode_name for field in msgspec.structs.fields(kind)]
-    close = difflib.get_close_matches(found[1], known, n=1)
-    return f"; did you mean `{close[0]}`?" if close else f"; known keys are {', '.join(known)}"
-
-
 def decode(raw: Mapping[str, Any], kind: type[T], source: str) -> T:
     """Convert parsed TOML into ``kind``.
 
     Raises
     ------
     ConfigError
-        If a key is unknown (the nearest known one is named), missing, or of the wrong type.
+        If a key is unknown (the nearest known one is named), missing, of the wrong type, or has none of the values that
+        it may have (which are named).
     """
     try:
         return msgspec.convert(raw, kind)

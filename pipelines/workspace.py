@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.postgresql import with_driver
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -52,7 +54,7 @@ class Workspace:
     @property
     def mlflow_uri(self) -> str:
         """The tracking store: ``MLFLOW_TRACKING_URI``, else SQLite in the workspace."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
+        return with_driver(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}")
 
     @property
     def mlflow_artefacts(self) -> Path:

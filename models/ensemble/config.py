@@ -10,6 +10,9 @@ Method = Literal["stack", "mean", "weighted", "bma"]
 CalibrationMethod = Literal["platt", "temperature", "isotonic", "none"]
 METHODS: tuple[Method, ...] = ("stack", "mean", "weighted", "bma")
 CALIBRATIONS: tuple[CalibrationMethod, ...] = ("platt", "temperature", "isotonic", "none")
+MOST_ROWS = 1e9
+"""Effective rows that a prior may be worth: more than any history has."""
+MOST_BURN_IN = 100_000
 
 
 class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,9 +39,13 @@ class EnsembleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not 0.5 <= self.coverage < 1.0:
             raise ValueError(f"coverage is {self.coverage}; prediction sets hold the truth at least half of the times")
-        if not self.ridge >= 0.0:
-            raise ValueError(f"ridge is {self.ridge}; it must not be negative")
+        if not 0.0 <= self.ridge <= MOST_ROWS:
+            raise ValueError(
+                f"ridge is {self.ridge}; it counts effective rows and must lie between 0 and {MOST_ROWS:g}"
+            )
         if not 0.0 < self.clip < 0.5:
             raise ValueError(f"clip is {self.clip}; probabilities are cut to [clip, 1 - clip], so 0 < clip < 0.5")
-        if self.burn_in < 0:
-            raise ValueError(f"burn_in is {self.burn_in}; give a number of rows, 0 for none")
+        if not 0 <= self.burn_in <= MOST_BURN_IN:
+            raise ValueError(
+                f"burn_in is {self.burn_in}; it must be a number of rows from 0 (none) to {MOST_BURN_IN:,}"
+            )

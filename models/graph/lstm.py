@@ -46,10 +46,17 @@ def lstm_part(name: str, network: LstmNetwork) -> GraphPart:
 
 
 def _lstm(builder: GraphBuilder, weights: Weights, layer: int, hidden: int, x: str) -> None:
-    """One layer's step: reads ``h_0``, ``c_0`` and writes ``next_h_0``, ``next_c_0`` (for layer 0).
+    """One layer's step: reads ``h_0``, ``c_0`` and writes ``next_h_0``, ``next_c_0`` (for layer 0)."""
+    # The empty names: no sequence lengths (one bar), and no output of every bar (the last is the only one).
+    inputs = [x, *lstm_weights(builder, weights, layer), "", f"h_{layer}", f"c_{layer}"]
+    outputs = ["", f"next_h_{layer}", f"next_c_{layer}"]
+    builder.nodes.append(helper.make_node("LSTM", inputs, outputs, hidden_size=hidden))
 
-    Torch orders the gates input, forget, cell, output; ONNX input, output, forget, cell. Shapes: W and R (1, 4H, H),
-    B (1, 8H).
+
+def lstm_weights(builder: GraphBuilder, weights: Weights, layer: int) -> list[str]:
+    """One layer's weights as constants of an LSTM operator: W and R (1, 4H, H), B (1, 8H).
+
+    Torch orders the gates input, forget, cell, output; ONNX input, output, forget, cell.
     """
 
     def reordered(key: str) -> NDArray[Any]:
@@ -57,8 +64,4 @@ def _lstm(builder: GraphBuilder, weights: Weights, layer: int, hidden: int, x: s
         return np.concatenate([i, o, f, c])[np.newaxis]
 
     bias = np.concatenate([reordered("bias_ih"), reordered("bias_hh")], axis=1)
-    matrices = [builder.constant(part, "float32") for part in (reordered("weight_ih"), reordered("weight_hh"), bias)]
-    # The empty names: no sequence lengths (one bar), and no output of every bar (the last is the only one).
-    inputs = [x, *matrices, "", f"h_{layer}", f"c_{layer}"]
-    outputs = ["", f"next_h_{layer}", f"next_c_{layer}"]
-    builder.nodes.append(helper.make_node("LSTM", inputs, outputs, hidden_size=hidden))
+    return [builder.constant(part, "float32") for part in (reordered("weight_ih"), reordered("weight_hh"), bias)]

@@ -61,3 +61,12 @@ def xgboost_sees_cuda() -> bool:
     import xgboost
 
     return bool(xgboost.build_info()["USE_CUDA"]) and torch_sees_cuda()
+
+
+SEES: dict[str, Callable[[], bool]] = {"torch": torch_sees_cuda, "xgboost": xgboost_sees_cuda}
+
+
+def check_device(asked: Device, library: str) -> None:
+    """Refuse a GPU that a library does not see, as its member's fit would; errors as `training_device`."""
+    if asked == "cuda":
+        training_device(asked, SEES[library], library)

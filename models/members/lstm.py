@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
 
 class LstmConfig(SequenceConfig, frozen=True, forbid_unknown_fields=True):
-    """Hyperparameters of the LSTM: those of `models.members.sequence.SequenceConfig`."""
+    """Hyperparameters of the LSTM: those of `models.members.sequence.SequenceConfig`.
+
+    ``bf16`` is for the CPU alone: refused with ``device`` ``cuda``, and without effect where ``auto`` finds a GPU.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bf16 and self.device == "cuda":
+            raise ValueError(
+                'bf16 is true and device is "cuda", where cuDNN would run this LSTM in float16, whose small gradients '
+                'vanish: leave bf16 out (a GPU then trains in float32), or set device to "cpu"'
+            )
 
 
 @dataclass(frozen=True)

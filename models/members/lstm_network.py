@@ -41,6 +41,9 @@ class LstmNetwork(SequenceNetwork):
         L; the others as of `models.members.sequence_network.SequenceNetwork`.
     """
 
+    # On a GPU autocast runs cuDNN's LSTM in float16 whatever it is asked for, and its small gradients vanish.
+    in_bf16_on = frozenset({"cpu"})
+
     def __init__(self, scaler: Scaler, hidden: int, layers: int, dropout: float, base_rate: float) -> None:
         super().__init__(scaler, hidden, dropout, base_rate, lambda: (Block(hidden, dropout) for _ in range(layers)))
         self.layers = layers

@@ -47,8 +47,8 @@ class SequenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``weight_decay``: of matrices. ``gradient_norm``: gradients are clipped to it.
     ``chunk``: bars of truncated back-propagation. ``stream``: bars of a stream that count, after ``burn_in`` bars that
     only move its state. ``updates``: optimiser steps wanted in an epoch; ``most_streams`` side by side at the most.
-    ``bf16``: bfloat16 autocast while training on the CPU; a GPU trains in float32. ``threads``: of the fit. Sums split
-    over threads have other last bits: one gives the same bits on any number of cores.
+    ``bf16``: bfloat16 autocast while training, else float32, on a GPU too, without TF32. ``threads``: of the fit. Sums
+    split over threads have other last bits: one gives the same bits on any number of cores.
     ``device``: where it is trained, ``cpu``, ``cuda`` or ``auto`` (`models.members.device`); it predicts on the CPU.
     """
 
@@ -154,7 +154,9 @@ class SequenceMember(ABC):
         device = training_device(self.config.device, torch_sees_cuda, "torch")
         rows, _ = take_both(panel, train, validation)
         scaler = fit_scaler(rows.features, rows.weight, self.config.clip, panel.indicators)
-        network, curves = self._train(panel, train, validation, scaler, rows.base_rate, seed, device, progress, along)
+        network, precision, curves = self._train(
+            panel, train, validation, scaler, rows.base_rate, seed, device, progress, along
+        )
         record = FitRecord(
             curves={
                 "train_log_loss": curves.train_log_loss,
@@ -166,6 +168,7 @@ class SequenceMember(ABC):
                 "effective_rows": rows.effective,
                 "parameters": sum(weight.numel() for weight in network.parameters()),
                 "device": device,
+                "precision": precision,
             },
         )
         return FittedSequence(self.name, record, network)
@@ -181,7 +184,7 @@ class SequenceMember(ABC):
         device: str,
         progress: Progress | None,
         along: Along,
-    ) -> tuple[SequenceNetwork, Curves]:
+    ) -> tuple[SequenceNetwork, str, Curves]:
         import torch
 
         from models.members.sequence_training import Trainer, deterministic, repeatable_cuda, seeded
@@ -206,4 +209,4 @@ class SequenceMember(ABC):
                 along,
             )
             curves = trainer.fit()
-            return network.cpu(), curves
+            return network.cpu(), trainer.precision, curves

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -65,8 +65,14 @@ class SequenceNetwork(nn.Module, ABC):
         The head starts by predicting this probability for every row.
     blocks
         Makes the residual blocks.
+
+    Attributes
+    ----------
+    in_bf16_on
+        Types of devices on which it may be trained under bfloat16 autocast.
     """
 
+    in_bf16_on: ClassVar[frozenset[str]] = frozenset({"cpu", "cuda"})
     mean: Tensor
     scale: Tensor
 

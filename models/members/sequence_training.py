@@ -15,7 +15,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,15 @@ if TYPE_CHECKING:
 
 VALIDATION_PARALLEL = 256
 DETERMINISTIC: Any = torch_deterministic  # a module whose one setting is added when it is imported
+FLOAT32: dict[str, Any] = {
+    "products on a GPU": torch.backends.cuda.matmul,
+    "convolutions": torch.backends.cudnn.conv,  # type: ignore[attr-defined]
+    "recurrent layers": torch.backends.cudnn.rnn,
+    "products on a processor": torch.backends.mkldnn.matmul,  # type: ignore[attr-defined]
+}
+"""Where torch computes in float32, and may be allowed to round what it multiplies: by default cuDNN is, to TF32, whose
+mantissas have 10 bits of the 23."""
+Precision = tuple[str | None, dict[str, str]]
 Weights = dict[str, Tensor]
 
 
@@ -63,6 +72,26 @@ class Curves:
         return found
 
 
+def precision() -> Precision:
+    """How torch multiplies in float32: by its older setting, which is for products alone, and by place (`FLOAT32`).
+
+    The older one is None where torch was told by place alone: it then refuses to say.
+    """
+    try:
+        older = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        older = None
+    return older, {name: str(place.fp32_precision) for name, place in FLOAT32.items()}
+
+
+def set_precision(older: str | None, by_place: Mapping[str, str]) -> None:
+    """Say how torch multiplies in float32: both ways, since a GPU may refuse to where they contradict each other."""
+    if older is not None:
+        torch.set_float32_matmul_precision(older)
+    for name, one in by_place.items():
+        FLOAT32[name].fp32_precision = one
+
+
 class _Settings:
     """Torch's process-wide settings: the first fit that comes in sets them, the last one out restores them."""
 
@@ -71,6 +100,7 @@ class _Settings:
         self.inside = 0
         self.threads = 0
         self.before = (0, False, False, True)
+        self.precision: Precision = (None, {})
 
     def enter(self, threads: int) -> None:
         """Join those inside, once they use this many threads."""
@@ -84,6 +114,8 @@ class _Settings:
                     DETERMINISTIC.fill_uninitialized_memory,
                 )
                 self.threads = threads
+                self.precision = precision()
+                set_precision(self.precision[0] and "highest", dict.fromkeys(FLOAT32, "ieee"))
                 torch.use_deterministic_algorithms(True)
                 # Filling new tensors with NaN, so that what reads one too early repeats itself, took a tenth of a fit.
                 DETERMINISTIC.fill_uninitialized_memory = False
@@ -99,6 +131,7 @@ class _Settings:
                 torch.set_num_threads(threads)
                 torch.use_deterministic_algorithms(strict, warn_only=lenient)
                 DETERMINISTIC.fill_uninitialized_memory = fill
+                set_precision(*self.precision)
                 self.changed.notify_all()
 
 
@@ -108,7 +141,10 @@ _BUILDING = threading.Lock()
 
 @contextmanager
 def deterministic(threads: int) -> Iterator[None]:
-    """Deterministic algorithms on a fixed number of threads, also beside other fits; restored afterwards."""
+    """Deterministic algorithms on a fixed number of threads, in float32 as IEEE has it, also beside other fits.
+
+    Everything is restored afterwards.
+    """
     _SETTINGS.enter(threads)
     try:
         yield
@@ -162,8 +198,7 @@ class Trainer:
     ) -> None:
         self.network, self.config, self.device = network, config, network.device
         self.rows = rows.to(self.device)
-        # On a GPU autocast would run cuDNN's LSTM in float16, whose small gradients vanish.
-        self.bf16 = config.bf16 and self.device.type == "cpu"
+        self.bf16 = config.bf16 and self.device.type in network.in_bf16_on
         self.train, self.validation, self.generator, self.report = train, validation, generator, report
         self.along = along
         self.parallel = parallel_streams(config, train)
@@ -176,6 +211,11 @@ class Trainer:
             betas=(0.9, 0.98),
             fused=self.device.type == "cpu",
         )
+
+    @property
+    def precision(self) -> str:
+        """In which numbers it trains, for people."""
+        return "bfloat16 autocast" if self.bf16 else "float32"
 
     def fit(self) -> Curves:
         """Train until the validation loss has not improved for ``patience`` epochs; the best weights stay."""
@@ -280,7 +320,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.step += 1
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+        # A device that has no autocast is not asked for one.
+        with torch.autocast(self.device.type if self.bf16 else "cpu", torch.bfloat16, enabled=self.bf16):
             logits, after = self.network(x, state)
         loss = weighted_loss(logits.float(), label, weight)
         if bool(weight.any()):

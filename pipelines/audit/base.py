@@ -23,6 +23,7 @@ from pipelines.stages.data import DataFacts, describe, read_series, series_key
 from pipelines.stages.features import find_features
 from pipelines.stages.fit import Window, fit_job
 from pipelines.stages.fitted import window_panels
+from pipelines.stages.foreseen import check_combining
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.score import load_scores, next_combination, score_job
 from pipelines.stages.windows import fold_windows, folds
@@ -87,6 +88,7 @@ def train_first(
     panel = load_panel(made)
     found = folds(config, panel)
     windows = fold_windows(found)
+    check_combining(config, panel, windows)
     panels = window_panels(made, windows, artefacts.make)
     fits: list[dict[str, Artefact]] = []
     scores: list[Artefact] = []

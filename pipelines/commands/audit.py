@@ -88,6 +88,7 @@ def of_run(
     from pipelines.audit.stage import audit_job, load_audit
     from pipelines.stages import data
     from pipelines.stages.artefacts import Artefacts
+    from pipelines.stages.foreseen import check_burn_in
     from pipelines.stages.windows import check_length
 
     parts = progress.plan({"run": 1.0, "audit": 2.0 if full else 1.0})
@@ -95,7 +96,9 @@ def of_run(
     instruments = data.instruments(config.data, str(folder))
     if config.data.source == "embedded":
         data.ingest_embedded(config.data, lake)
-    check_length(config, data.describe(config.data, lake))
+    facts = data.describe(config.data, lake)
+    check_length(config, facts)
+    check_burn_in(config, facts)
     with one_blas_thread():
         count = needed_folds(config.validation.folds, full, config.meta is not None)
         base = train_first(config, lake, instruments, count, artefacts, parts["run"])

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.commands.options import WORKSPACE, WorkspaceOption, command_app, open_workspace
 from pipelines.errors import ConfigError
+from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
     from pipelines.retraining import Plan
-    from pipelines.workspace import Workspace
 
 app = command_app("Register a retraining and its schedule with Prefect.")
 POOL = "bot4"
 """The work pool whose workers run it."""
+UI_PORT = 4200
+"""Prefect's own default, in the example of a server to start."""
 
 
 @app.command(epilog="Example: bot4 deploy conf/retrain.toml --serve")
@@ -32,9 +35,10 @@ def deploy(
 ) -> None:
     """Register the retraining of a model, so that Prefect starts it by its schedule.
 
-    PREFECT_API_URL says where; without it, in the workspace's own database, which bot4 ui shows. Deployed again, it is
-    brought up to date. A worker of the pool runs what is due (prefect worker start --pool bot4), or this command with
-    --serve.
+    PREFECT_API_URL says at which server; a worker of the pool runs there what is due (prefect worker start --pool
+    bot4). Without it, in the workspace's own database: nothing is started from there until a server runs on it, that of
+    bot4 ui or the one that --serve brings. With --serve this command stays, and runs what is due itself. Deployed
+    again, a retraining is brought up to date.
     """
     import os
 
@@ -44,7 +48,9 @@ def deploy(
     place, plan = open_workspace(workspace), load_plan(config.resolve())
     prefect_settings.configure(place)
     if not serve:
-        typer.echo(registered(plan, place))
+        name = registered(plan, place)
+        at_server = bool(os.environ.get("PREFECT_API_URL"))
+        typer.echo(what_runs_it(name, plan, at_server, "" if place == Workspace.default() else str(place.root)))
         return
     if os.environ.get("PREFECT_API_URL"):
         stay(plan, place)
@@ -86,7 +92,7 @@ def deployment(plan: Plan, workspace: Workspace, pool: str | None) -> RunnerDepl
 
 
 def registered(plan: Plan, workspace: Workspace) -> str:
-    """Register for workers of the pool, which is made if there is none; in words."""
+    """Register for workers of the pool, which is made if there is none; the deployment's name."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
@@ -96,7 +102,32 @@ def registered(plan: Plan, workspace: Workspace) -> str:
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
         made = deployment(plan, workspace, POOL)
         made.apply()
-    return f"{made.full_name} is registered, due at `{plan.about.schedule}` (UTC) for workers of pool {POOL}"
+    return str(made.full_name)
+
+
+def what_runs_it(name: str, plan: Plan, at_server: bool, workspace: str) -> str:
+    """Who starts a registered retraining when it is due, or what is missing for that.
+
+    Parameters
+    ----------
+    at_server
+        Whether it is registered at a running server, and not in a workspace's database alone.
+    workspace
+        The workspace's folder; empty for the default one.
+    """
+    from pipelines.servers import HOST
+
+    when = f"due at `{plan.about.schedule}` (UTC)"
+    if at_server:
+        return f"{name} is registered, {when} for workers of pool {POOL}; prefect worker start --pool {POOL} starts one"
+    option = f" --workspace {quote(workspace)}" if workspace else ""
+    return (
+        f"{name} is registered, {when}, in the workspace's own database, and nothing runs it yet: PREFECT_API_URL is "
+        "not set, so there is no server to start it. Either of these runs it as long as it stays:\n"
+        f"  bot4 deploy {quote(str(plan.path))} --serve{option}\n"
+        f"  bot4 ui --prefect-port {UI_PORT}{option}, and beside it\n"
+        f"  PREFECT_API_URL=http://{HOST}:{UI_PORT}/api prefect worker start --pool {POOL}"
+    )
 
 
 def stay(plan: Plan, workspace: Workspace) -> None:

@@ -20,6 +20,7 @@ from pipelines.audit.base import Trained
 from pipelines.audit.stage import audit_job, load_audit
 from pipelines.audit.text import headline as headline_of
 from pipelines.config import RunConfig
+from pipelines.devices import check_devices
 from pipelines.flows.folds import fit_all, fit_features, score_all
 from pipelines.flows.jobs import Scheduler
 from pipelines.flows.laboratory import count_trials, examine, judge_all, study_features
@@ -52,6 +53,7 @@ from pipelines.stages.evaluate import compared_rows, fold_predictions, fold_resu
 from pipelines.stages.evidence import check_enough_rows
 from pipelines.stages.feature_study import feature_study_job, load_feature_study
 from pipelines.stages.fit import Live
+from pipelines.stages.foreseen import check_burn_in, check_combining
 from pipelines.stages.meta import load_meta, meta_job
 from pipelines.stages.panel import load_panel, panel_job
 from pipelines.stages.refit import refit_job
@@ -152,11 +154,13 @@ def research(
     The run is a trial: it is in the ledger before anything of it is looked at, and its end is too. A retraining goes on
     with the record, and in the run's folder, of one that was killed.
     """
+    check_devices(config)
     stages = progress.plan({key: float(value) for key, value in RESEARCH.items()})
     lake, jobs = Lake(workspace.lake), Scheduler(Artefacts(workspace.artefacts))
     run = Run(config, command, lake, jobs, Laps(jobs), data_stage.instruments(config.data, folder), stages)
     facts = find_data(config, lake)
     check_length(config, facts)
+    check_burn_in(config, facts)
     bars = sum(one.rows for one in facts.series)
     run.laps.over("data", stages["data"], f"{bars:,} bars of {len(facts.series)} instruments")
     ledger, created = Ledger.open(workspace), time.time_ns()
@@ -177,7 +181,7 @@ def prepare(run: Run, facts: data_stage.DataFacts) -> Artefact:
     panel = load_panel(artefact)
     check_enough_rows(panel, tuple(run.config.members))
     seen_columns(run.config, panel.feature_names)
-    folds(run.config, panel)
+    check_combining(run.config, panel, fold_windows(folds(run.config, panel)))
     decisions = f"{len(panel.samples):,} labelled decisions, {len(panel.feature_names)} features"
     run.laps.over("features and labels", run.stages["panel"], decisions)
     return artefact

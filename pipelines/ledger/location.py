@@ -10,6 +10,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from pipelines.ledger.errors import LedgerError
+from pipelines.postgresql import with_driver
 from pipelines.workspace import Workspace
 
 VARIABLE = "BOT4_LEDGER_URL"
@@ -70,7 +71,7 @@ def parse_url(text: str) -> URL:
     'trials.db'
     """
     try:
-        url = make_url(text)
+        url = make_url(with_driver(text))
     except (ArgumentError, ValueError):
         raise LedgerError(
             f"{VARIABLE} is not an SQL URL such as sqlite:////data/trials.db or postgresql://user@host/database"

@@ -213,7 +213,8 @@ def _predictions(result: RunResult) -> Section:
         for row in predictor_rows(result)
     )
     headings = ("predictor", "role", *(HEADINGS[metric] for metric in METRICS), "against the ensemble")
-    return Section("Members and ensemble", (sentence,), tables=(Table(headings, rows),))
+    where = tuple(f"The final {name} was trained on {said}." for name, said in result.trained_on.items())
+    return Section("Members and ensemble", (sentence,), where, (Table(headings, rows),))
 
 
 def _ensembles(result: RunResult) -> tuple[Section, ...]:

@@ -11,9 +11,10 @@ from pipelines.comparison.words import headline, refusals, selection, standings,
 from pipelines.figures.comparison import equities
 from pipelines.figures.picture import Picture
 from pipelines.figures.style import house_order
+from pipelines.report.configurations import configurations
 from pipelines.report.document import Document, Section, Table
 from pipelines.report.laboratory import laboratory_lines, probability
-from pipelines.report.view import DIGITS, HEADINGS, covered, flattened, performance_rows
+from pipelines.report.view import DIGITS, HEADINGS, covered, performance_rows
 from pipelines.results import ENSEMBLE, METRICS, Estimate, Predictor, RunResult, Span
 from pipelines.verdict import UNKNOWN, interval, number, period, verdict
 
@@ -36,7 +37,7 @@ def comparison(contenders: Contenders) -> Document:
         _folds(contenders),
         _costs(contenders),
         _trials(contenders),
-        _settings(contenders),
+        configurations(contenders),
         _features(contenders),
         _identity(contenders),
     )
@@ -176,16 +177,6 @@ def _costs(contenders: Contenders) -> Section:
 
 def _trials(contenders: Contenders) -> Section:
     return Section("Trials and laboratory", tables=(side_by_side(contenders, laboratory_lines),))
-
-
-def _settings(contenders: Contenders) -> Section:
-    found = [dict(flattened(one.result.config)) for one in contenders]
-    names = dict.fromkeys(name for one in found for name in one)
-    differing = [name for name in names if len({one.get(name) for one in found}) > 1]
-    rows = tuple((name, *(one.get(name, "not there") for one in found)) for name in differing)
-    sentence = f"{len(names) - len(differing):,} of {len(names):,} settings are equal."
-    tables = (Table(("setting", *(one.label for one in contenders)), rows),) if rows else ()
-    return Section("Configurations", (sentence,), tables=tables)
 
 
 def _features(contenders: Contenders) -> Section:

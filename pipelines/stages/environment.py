@@ -35,6 +35,7 @@ FILES_OF_PIPELINES = (
     "meta",
     "predictions",
     "results",
+    "suggestion",
     "toml",
 )
 """What the stages import of their own room."""

@@ -248,3 +248,10 @@ def learning(
             mean = {feature: float(np.mean([table.get(feature, 0.0) for table in tables])) for feature in tables[0]}
             importances.append(results.Importance(name, MEMBERS.facts(name).importance, mean))
     return tuple(curves), tuple(importances)
+
+
+def trained_on(config: RunConfig, refit: Artefact) -> dict[str, str]:
+    """Where the final refit of each member that may choose was made, and in which numbers if it may choose that too."""
+    notes = {name: load_record(refit, name).notes for name in config.members}
+    told = {name: [one[key] for key in ("device", "precision") if key in one] for name, one in notes.items()}
+    return {name: ", ".join(one) for name, one in told.items() if one}

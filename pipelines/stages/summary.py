@@ -33,7 +33,7 @@ from pipelines.meta import MetaStudy
 from pipelines.stages.artefacts import ROOT, Artefact
 from pipelines.stages.data import DataFacts, SeriesFacts, read_series
 from pipelines.stages.environment import code_digest
-from pipelines.stages.evaluate import Compared, differences, learning, reliabilities
+from pipelines.stages.evaluate import Compared, differences, learning, reliabilities, trained_on
 from pipelines.stages.panel import load_panel, panel_facts
 from pipelines.stages.performance import SHARPE_METHOD
 from pipelines.toml import digest
@@ -179,6 +179,7 @@ def compose_result(
         ensemble_study=ensemble_study,
         meta_study=meta_study,
         weights=dict(zip(config.members, weights, strict=False)),
+        trained_on=trained_on(config, refit),
         backtest=backtest,
         certificate=found.manifest.certificate,
         latency=results.Latency.attested(found.attestation),

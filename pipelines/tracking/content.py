@@ -200,6 +200,8 @@ def tags(result: RunResult) -> dict[str, str]:
         found["mlflow.source.git.commit"] = result.git_commit
     if result.bundle is not None:
         found["bot4.bundle_digest"] = result.bundle.digest
+    if result.trained_on:
+        found["bot4.trained_on"] = "; ".join(f"{name}: {where}" for name, where in result.trained_on.items())
     return found
 
 

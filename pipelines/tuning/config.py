@@ -11,8 +11,9 @@ import msgspec
 
 from pipelines.config import RunConfig, with_listings, with_own_features
 from pipelines.config_check import check, check_names
+from pipelines.devices import check_devices
 from pipelines.errors import ConfigError
-from pipelines.members import member_config
+from pipelines.members import with_defaults
 from pipelines.results import ENSEMBLE
 from pipelines.toml import apply_overrides, decode, read_toml
 from pipelines.tuning.dimensions import Dimension, dimension, spelt
@@ -147,8 +148,7 @@ class StudyConfig(msgspec.Struct, frozen=True):
             If there is no such key.
         """
         value: Any = msgspec.to_builtins(self.base)
-        tables = {name: member_config(name, table) for name, table in self.base.members.items()}
-        value["members"] = {name: msgspec.to_builtins(table) for name, table in tables.items()}
+        value["members"] = with_defaults(self.base.members)
         for name in dotted.split("."):
             value = value[name]
         return list(value) if isinstance(value, tuple) else value
@@ -165,6 +165,14 @@ class StudyConfig(msgspec.Struct, frozen=True):
         alone = {name: config.members[name]}
         laboratory = msgspec.structs.replace(config.laboratory, members=())
         return msgspec.structs.replace(config, members=alone, laboratory=laboratory)
+
+    def check_devices(self) -> None:
+        """Refuse a GPU that this process does not see, of the training or in the space; errors as `check_devices`."""
+        check_devices(self.evaluated(self.base))
+        for one in self.space:
+            if one.key.endswith(".device"):
+                for value in one.corners:
+                    check_devices(self.evaluated(self.configured({one.key: value})))
 
 
 def changed(raw: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

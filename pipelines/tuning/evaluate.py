@@ -40,6 +40,7 @@ from pipelines.stages.evaluate import Compared, compared_rows, fold_predictions,
 from pipelines.stages.evidence import check_enough_rows
 from pipelines.stages.fit import Window, fit_job
 from pipelines.stages.fitted import window_job
+from pipelines.stages.foreseen import check_burn_in, check_combining
 from pipelines.stages.panel import load_panel, panel_facts, panel_job
 from pipelines.stages.score import Scored, load_scores, next_combination, score_job
 from pipelines.stages.windows import check_length, fold_windows, folds
@@ -145,6 +146,7 @@ def check_same_decisions(samples: Samples, base: Samples) -> None:
 def base_panel(config: RunConfig, ground: Ground, progress: Progress = silent) -> Artefact:
     """The panel of the training's own configuration, made once for all trials that do not change it."""
     check_length(config, ground.facts)
+    check_burn_in(config, ground.facts)
     return ground.artefacts.make(panel_job(config, ground.facts, ground.lake), progress)
 
 
@@ -179,6 +181,7 @@ def evaluate(
     check_enough_rows(panel, tuple(config.members))
     found = folds(config, panel)
     windows = fold_windows(found)
+    check_combining(config, panel, windows)
     panels = [window_panel(panel_artefact, window, ground) for window in windows]
     scored: list[Scored] = []
     combinations: list[Combination] = []

@@ -98,9 +98,10 @@ def hand_out(bench: Bench, workspace: Workspace) -> Handout:
 
 
 def see(handout: Handout) -> Sight:
-    """Look at this process; errors as those of finding the study's data and databases."""
+    """Look at this process; errors as those of finding the study's data, databases and devices."""
     handout.install()
     workspace, study = handout.place(), handout.study
+    study.check_devices()
     facts = data_stage.describe(study.base.data, open_lake(study.base.data, workspace))
     libraries = (*LIBRARIES, *member_libraries(study.base.members))
     return Sight(

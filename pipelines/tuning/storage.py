@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from pipelines.ledger.record import finish_trial
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.study import begun
+from pipelines.postgresql import with_driver
 from pipelines.tuning.errors import TuningError
 from pipelines.workspace import Workspace
 
@@ -49,7 +50,7 @@ def studies_url(workspace: Workspace, storage: str, environment: Mapping[str, st
     if not text:
         return URL.create("sqlite", database=str(workspace.root / FILE))
     try:
-        url = make_url(text)
+        url = make_url(with_driver(text))
     except ArgumentError:
         raise TuningError(
             f"tuning.storage (or {VARIABLE}) is not an SQL URL such as postgresql://user@host/database"

@@ -107,7 +107,11 @@ def tune(config: StudyConfig, workspace: Workspace, progress: Stage) -> Tuned:
     ------
     TuningError
         If the study was begun about something else, no trial finished, or a process ended early.
+    ConfigError
+        If a member is to be trained on a GPU that is not there.
     """
+    if not config.tuning.cluster:
+        config.check_devices()
     stages = progress.plan(WEIGHTS)
     bench = set_up(config, workspace)
     recovered = recover(bench.study, bench.ledger)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -25,8 +26,19 @@ from models.members.lstm import LstmConfig, LstmMember
 from models.members.lstm_network import LstmNetwork
 from models.members.planted import planted
 from models.members.scaling import Scaler
-from models.members.sequence_training import repeatable_cuda, seeded
+from models.members.sequence_network import SequenceNetwork
+from models.members.sequence_training import (
+    FLOAT32,
+    Trainer,
+    deterministic,
+    precision,
+    repeatable_cuda,
+    seeded,
+    set_precision,
+)
+from models.members.streams import training_streams
 from models.members.tcn import TcnConfig, TcnMember
+from models.members.tcn_network import TcnNetwork
 from models.members.xgboost import XgboostConfig, XgboostMember
 
 ON_GPU = {
@@ -163,14 +175,123 @@ def test_a_misspelt_device_is_refused(config):
         msgspec.convert({"device": "gpu"}, config)
 
 
+def by_the_old_setting():
+    torch.set_float32_matmul_precision("high")
+
+
+def by_place():
+    for one in (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul):
+        one.fp32_precision = "tf32"
+
+
+@pytest.mark.parametrize("before", [lambda: None, by_the_old_setting, by_place], ids=["default", "old", "by place"])
+def test_a_fit_multiplies_in_full_float32_and_leaves_torch_as_it_was(before):
+    kept, exact = precision(), dict.fromkeys(FLOAT32, "ieee")
+    try:
+        before()
+        found = precision()
+        assert "tf32" in found[1].values(), "by default cuDNN's layers are allowed TF32"
+        with deterministic(1):
+            assert precision() == ("highest", exact)
+            assert not torch.backends.cuda.matmul.allow_tf32  # torch asks so too, and refuses where the two disagree
+            with deterministic(1):
+                pass
+            assert precision() == ("highest", exact), "as long as another fit is inside"
+        assert precision() == found
+    finally:
+        set_precision(*kept)
+    assert precision() == kept
+
+
+def test_bfloat16_on_a_gpu_is_refused_for_the_lstm_and_for_it_alone():
+    with pytest.raises(ValueError, match=r'bf16 is true and device is "cuda".*float16'):
+        LstmConfig(bf16=True, device="cuda")
+    assert LstmConfig(bf16=True, device="auto").bf16, "a processor may be what it finds"
+    assert TcnConfig(bf16=True, device="cuda").bf16
+
+
+@pytest.mark.parametrize(
+    ("network", "member", "device", "said"),
+    [
+        (LstmNetwork, LstmConfig, "cpu", "bfloat16 autocast"),
+        (LstmNetwork, LstmConfig, "cuda", "float32"),
+        (TcnNetwork, TcnConfig, "cpu", "bfloat16 autocast"),
+        (TcnNetwork, TcnConfig, "cuda", "bfloat16 autocast"),
+        (TcnNetwork, TcnConfig, NAME, "float32"),
+    ],
+)
+def test_where_a_network_trains_in_bfloat16(monkeypatch, network, member, device, said):
+    monkeypatch.setattr(SequenceNetwork, "device", SimpleNamespace(type=device))
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *_: self)
+    kernel = (3,) if network is TcnNetwork else ()
+    made = network(Scaler(np.zeros(3), np.ones(3), 5.0), 8, 2, *kernel, 0.1, 0.5)
+    problem = planted(seed=38, rows=200)
+    streams = training_streams(problem.panel, problem.train, 512, 64)
+    trainer = Trainer(made, member(bf16=True), torch.zeros(3, 3), streams, streams, np.random.default_rng(0), print)
+    assert trainer.precision == said
+
+
+@pytest.mark.parametrize(("bf16", "said"), [(True, "bfloat16 autocast"), (False, "float32")])
+def test_the_record_says_in_which_numbers_a_network_was_trained(bf16, said):
+    problem = planted(seed=38, rows=200)
+    fitted = fit(lambda: TcnMember(TcnConfig(hidden=8, layers=1, epochs=1, bf16=bf16)), problem)
+    assert (fitted.record.notes["device"], fitted.record.notes["precision"]) == ("cpu", said)
+
+
+NETWORKS = {"lstm": (LstmMember, LstmConfig), "tcn": (TcnMember, TcnConfig)}
+FORWARD, LOSSES = 1e-5, 1e-3
+"""How far logits of one network, and validation losses of two fits, may be apart on both devices: float32 adds in
+another order (a logit of TF32 would be off by 1e-3), and an epoch's steps amplify it."""
+
+
 @needs_gpu
-@pytest.mark.parametrize(("name", "share"), [("lstm", 0.6), ("xgboost", 0.75)])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_forward_pass_on_a_gpu_is_that_on_the_processor(name):
+    member, config = NETWORKS[name]
+    random = np.random.default_rng(39)
+    made = seeded(lambda: member(config()).network(Scaler(np.zeros(20), np.ones(20), 5.0), 0.5), 4)
+    torch.nn.init.normal_(made.head.weight, std=1.0)
+    x = torch.from_numpy(random.normal(size=(8, 200, 20)).astype(np.float32))
+    made.eval()
+    with deterministic(1), torch.inference_mode():
+        here = made(x, made.zero_state(8))[0]
+        repeatable_cuda()
+        made.to("cuda")
+        there = made(x.to("cuda"), made.zero_state(8))[0].cpu()
+    assert float(here.std()) > 0.1
+    torch.testing.assert_close(there, here, atol=FORWARD, rtol=0)
+
+
+@needs_gpu
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_fit_on_a_gpu_has_the_validation_losses_of_one_on_the_processor(name):
+    """Without dropout, which each device draws for itself."""
+    member, config = NETWORKS[name]
+    problem = planted(seed=40, rows=400)
+    here, there = (
+        fit(lambda: member(config(dropout=0.0, epochs=3, device=device)), problem).record.curves["validation_log_loss"]  # noqa: B023
+        for device in ("cpu", "cuda")
+    )
+    assert here[-1] < here[0]
+    np.testing.assert_allclose(there, here, atol=LOSSES)
+
+
+@needs_gpu
+def test_the_tcn_learns_in_bfloat16_on_a_gpu():
+    problem = planted(seed=11)
+    fitted = fit(lambda: TcnMember(TcnConfig(bf16=True, device="cuda")), problem)
+    assert fitted.record.notes["precision"] == "bfloat16 autocast"
+    assert problem.gain(predict(fitted, problem, problem.test), problem.test) > 0.5 * problem.best_gain
+
+
+@needs_gpu
+@pytest.mark.parametrize(("name", "share"), [("lstm", 0.6), ("tcn", 0.6), ("xgboost", 0.75)])
 def test_conforms_on_a_gpu(name, share):
     check_member(ON_GPU[name], share)
 
 
 @needs_gpu
 def test_auto_takes_the_gpu():
-    fitted = fit(lambda: LstmMember(LstmConfig(device="auto", epochs=1)), planted(seed=37, rows=200))
-    assert fitted.record.notes["device"] == "cuda"
+    fitted = fit(lambda: LstmMember(LstmConfig(device="auto", epochs=1, bf16=True)), planted(seed=37, rows=200))
+    assert (fitted.record.notes["device"], fitted.record.notes["precision"]) == ("cuda", "float32")
     assert fitted.network.device.type == "cpu"

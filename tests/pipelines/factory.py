@@ -279,6 +279,7 @@ def make_result(edge: float = 0.0, seed: int = 1, drift: float = 0.0, count: int
         importance_study=make_importance_study(np.random.default_rng(seed), FEATURES),
         feature_study=make_feature_study(np.random.default_rng(seed), FEATURES, SYMBOLS, BEGIN, STEP),
         weights={"lstm": 0.31, "lightgbm": 0.44, "xgboost": 0.25},
+        trained_on={"lstm": "cuda, float32", "xgboost": "cpu"},
         backtest=backtest(random, BEGIN + 240 * DAY, 4_800, drift),
         paper=PaperRun(
             backtest(random, BEGIN + 341 * DAY, 1_200, drift),

@@ -172,6 +172,22 @@ WRONG = {
     "a symbol twice": (changed('["BTC", "ETH"]', '["BTC", "BTC"]'), ("BTC more than once",)),
     "a stop before the start": (with_line("data", 'start = "2019-01-01"'), ("2018-12-01", "2019-01-01")),
     "too few folds": (changed("folds = 7", "folds = 3"), ("folds is 3", "at least 6")),
+    "a value that is none of a few": (
+        changed("[laboratory]", '[ensemble]\nmethod = "stak"\n[laboratory]'),
+        ("'stak'", "$.ensemble.method", 'did you mean "stack"?', '"stack", "mean", "weighted" or "bma"'),
+    ),
+    "a member's value that is none of a few": (
+        with_line("members.lstm", 'device = "tpu"'),
+        ("members.lstm", "'tpu'", "$.device", '"cpu", "cuda" or "auto"'),
+    ),
+    "a prior worth any number of rows": (
+        changed("[laboratory]", "[ensemble]\nridge = inf\n[laboratory]"),
+        ("ridge is inf", "between 0 and 1e+09", "$.ensemble"),
+    ),
+    "a burn-in longer than any history": (
+        changed("[laboratory]", "[ensemble]\nburn_in = 100000000\n[laboratory]"),
+        ("burn_in is 100000000", "100,000", "$.ensemble"),
+    ),
     "no TOML": ("name = tiny", ("not valid TOML", "line 1")),
 }
 
@@ -236,6 +252,18 @@ LATER = {
         changed('"BTC", "ETH"', '"BTC"').replace("2018-12-01", "2018-05-01").replace("120d", "60d"),
         ("1 instruments have ", "10,000", "bring more history"),
     ),
+    "too few rows for the calibration": (
+        changed("[laboratory]", '[ensemble]\ncalibration = "isotonic"\n[laboratory]'),
+        ('ensemble.calibration is "isotonic"', "1,000 effective rows", 'take "platt" or "auto"'),
+    ),
+    "a burn-in longer than a training window": (
+        changed("[laboratory]", "[ensemble]\nburn_in = 5761\n[laboratory]"),
+        ("ensemble.burn_in is 5,761 rows", "at most 5,760 bars", "lengthen validation.train"),
+    ),
+    "a GPU that is not there": (
+        with_line("members.lstm", 'device = "cuda"'),
+        ('members.lstm.device is "cuda"', "torch sees no NVIDIA GPU here"),
+    ),
     "an unknown symbol": (changed('"ETH"', '"ETHX"'), ("ETHX", "ETH", "no instrument rules")),
     "a holdout longer than the data": (changed("20d", "2000d"), ("data.holdout is 2000d", "shorten it")),
 }
@@ -247,15 +275,13 @@ def test_what_only_the_data_shows_is_told_before_anything_is_fitted(road, server
     config = tmp_path / "wrong.toml"
     config.write_text(text)
     before, fits = kept(road.workspace), set((road.workspace / "artefacts" / "fit").iterdir())
-    done = bot4("train", config, "--workspace", road.workspace, environment=served(server))
+    done = bot4("train", config, "--workspace", road.workspace, environment=served(server, CUDA_VISIBLE_DEVICES=""))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr + done.stdout
     said = one_paragraph(done)
     assert [word for word in words if word not in said] == []
     # What had begun to look at data is a trial, failed or not.
-    assert differing(before, kept(road.workspace)) == (
-        ["trials.db"] if what == "too few rows for the certificate" else []
-    )
+    assert differing(before, kept(road.workspace)) == (["trials.db"] if what.startswith("too few rows") else [])
     assert set((road.workspace / "artefacts" / "fit").iterdir()) == fits
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from market.time import DAY, HOUR
 from models.bundle.store import ModelStore, Verdict
+from models.members.lightgbm import LightgbmConfig
 from models.statistics.bootstrap import Interval, time_blocks
 from models.statistics.paired import weighted_difference
 from models.statistics.snooping import holm
@@ -21,6 +22,7 @@ from pipelines.comparison.paired import BLOCK_HORIZONS, DRAWS, SEED, Pair, Paire
 from pipelines.comparison.rows import disagreement, shared_rows
 from pipelines.comparison.words import headline, winner
 from pipelines.errors import StageError
+from pipelines.members import with_defaults
 from pipelines.predictions import PREDICTIONS_FILE, OutOfFold
 from pipelines.report.comparison import comparison
 from pipelines.report.write import render_document
@@ -270,13 +272,55 @@ def test_only_what_differs_is_listed(two):
     sections = {one.title: one for one in comparison(two).sections}
     settings = sections["Configurations"]
     assert list(settings.tables[0].rows) == [("seed", "1", "9"), ("members.lstm.hidden", "48", "64")]
-    assert settings.sentences == ("3 of 5 settings are equal.",)
+    defaults = [len(one) for one in with_defaults({"lstm": {}, "lightgbm": {}}).values()]
+    count = 4 + sum(defaults)  # name, seed, symbols, interval
+    assert settings.sentences == (f"{count - 2} of {count} settings are equal.",)
+    assert settings.points == ()
     features = sections["Features"]
     assert features.points == ("rich against plain: sma_3 added, return_8 removed",)
     assert features.tables[0].rows == (("return_8", "yes", "–"), ("sma_3", "–", "yes"))
     same = {one.title: one for one in comparison([two[0], replace_label(two[0], "again")]).sections}
     assert same["Configurations"].tables == ()
     assert same["Features"].tables == ()
+
+
+def with_config(one, label, **config):
+    return Contender(label, replace(one.result, config={**one.result.config, **config}), one.predictions)
+
+
+def configurations_of(*compared):
+    return {one.title: one for one in comparison(compared).sections}["Configurations"]
+
+
+def test_a_member_that_is_left_to_its_defaults_is_as_visible_as_one_that_is_not(two):
+    lightgbm = {"lightgbm": {"rounds": 60}}
+    one = with_config(two[0], "one", members={"tcn": {}, "lightgbm": {}})
+    other = with_config(two[0], "other", members=lightgbm)
+    found = configurations_of(one, other)
+    assert found.points == ("The member tcn is in one, not in other.",)
+    rows = {name: cells for name, *cells in found.tables[0].rows}
+    assert rows["members.lightgbm.rounds"] == [str(LightgbmConfig().rounds), "60"]
+    assert rows["members.tcn.kernel"] == ["3", "not set"]
+    assert {name.split(".")[1] for name in rows} == {"lightgbm", "tcn"}
+    assert [name for name in rows if "lightgbm" in name] == ["members.lightgbm.rounds"]
+    assert configurations_of(one, with_config(two[0], "third", members={"lightgbm": {}, "tcn": {}})).tables == ()
+
+
+def test_a_second_stage_that_only_one_run_has_reads_well(two):
+    with_meta = with_config(two[0], "staged", meta={"ridge": 1000.0, "features": [], "sizing": False})
+    found = configurations_of(with_config(two[0], "plain", meta=None), with_meta)
+    assert found.points == ("The table [meta] is in staged, not in plain.",)
+    assert ("meta.ridge", "not set", "1000.0") in found.tables[0].rows
+    assert "meta" not in [name for name, *_ in found.tables[0].rows]
+    # A run of before there were second stages has the same configuration as one without.
+    assert configurations_of(two[0], with_config(two[0], "plain", meta=None)).tables == ()
+
+
+def test_a_run_with_a_member_that_is_unknown_by_now_is_compared_as_it_was_written(two):
+    old = with_config(two[0], "old", members={"gone": {"depth": 3}, "lightgbm": {"strange": 1}})
+    found = configurations_of(old, two[1])
+    assert ("members.gone.depth", "3", "not set") in found.tables[0].rows
+    assert ("members.lightgbm.strange", "1", "not set") in found.tables[0].rows
 
 
 def replace_label(one, label):

@@ -13,6 +13,7 @@ from pipelines.ledger.location import locate, parse_url
 from pipelines.ledger.store import Ledger
 from pipelines.ledger.table import NAME, SQLITE
 from pipelines.ledger.trial import Outcome
+from pipelines.tuning.storage import studies_url
 from pipelines.workspace import Workspace
 from tests.pipelines.ledger_factory import append_from_processes, daily, execute, finished, local_ledger, make_trial
 
@@ -196,6 +197,13 @@ class TestLocation:
     def test_the_tracking_stores_sql(self, tmp_path):
         found = locate(Workspace(tmp_path), {"MLFLOW_TRACKING_URI": "postgresql://ada:secret@db/ml"})
         assert (found.url.host, found.url.database, found.note) == ("db", "ml", "")
+
+    def test_postgresql_has_the_driver_of_the_locks_everywhere_unless_another_is_named(self, tmp_path, monkeypatch):
+        for text, driver in (("postgresql://db/ml", "postgresql+psycopg"), ("postgresql+pg8000://db/ml", None)):
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", text)
+            found = locate(Workspace(tmp_path)).url, studies_url(Workspace(tmp_path), text, {})
+            assert {one.drivername for one in found} == {driver or "postgresql+pg8000"}
+            assert Workspace(tmp_path).mlflow_uri == f"{driver or 'postgresql+pg8000'}://db/ml"
 
     @pytest.mark.parametrize(
         "uri", ["https://mlflow.example", "/data/mlruns", "file:///data", "mysql://a@b/c", "sqlite://"]

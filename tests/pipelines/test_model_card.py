@@ -108,6 +108,7 @@ def changes(result):
         yield f"lineage {name}", replace(result, lineage=replace(result.lineage, **{name: "changed"}))
     yield "parents", replace(result, lineage=replace(result.lineage, parents={"panel": "changed"}))
     yield "weights", replace(result, weights={"lstm": 0.99})
+    yield "devices", replace(result, trained_on={"lstm": "cpu, bfloat16 autocast"})
     yield "features", replace(result, features=replace(result.features, names=("sma_3",)))
     yield "versions", replace(result, versions={"python": "4.0"})
     yield "certificate", replace(result, certificate={**result.certificate, "tolerance": 7e-5})
@@ -198,6 +199,10 @@ def test_a_card_says_since_and_until_when_it_is_the_champion_and_what_the_gates_
     said = markdown(card(result, [passed, again]))
     assert "- @champion since 2001-09-09T01:46:40Z, by Ada: all 1 gates were passed." in said
     assert "| promote to @champion | Bob |" in said
+
+
+def test_a_card_says_on_what_a_member_was_trained(text):
+    assert "The final lstm was trained on cuda, float32." in text
 
 
 def test_a_card_says_what_a_decision_takes(text):

@@ -293,6 +293,7 @@ def test_runs_are_grouped_by_what_they_are(seen, nested, tracked):
     assert seen.data.tags["bot4.members"] == "lstm, lightgbm, xgboost"
     assert seen.data.tags["bot4.instruments"] == ", ".join(one.symbol for one in result.data)
     assert seen.data.tags["bot4.bars"] == "fake 30m"
+    assert seen.data.tags["bot4.trained_on"] == "lstm: cuda, float32; xgboost: cpu"
 
 
 def test_the_bundle_is_the_runs_model_and_a_registered_version(client, tracked, seen, bundle):

@@ -59,6 +59,7 @@ def test_the_run_leaves_a_certified_challenger_and_a_report(road):
     assert "<svg" in (folder / REPORT_FILE).read_text() or "data:image" in (folder / REPORT_FILE).read_text()
     assert str(folder / REPORT_FILE) in road.said
     assert set(bundle.manifest.snapshots) == {"BTC", "ETH"}
+    assert result.trained_on == {"lstm": "cpu, float32", "xgboost": "cpu"}
 
 
 def test_nothing_behind_the_cut_was_seen(road):
