@@ -281,10 +281,11 @@ def test_the_room_loads_no_training_library():
         "instruments",
         "machine",
         "manifest",
+        "names",
         "runner",
         "store",
+        "together",
     )
-    modules += ("together",)
     code = (
         "import sys\n"
         + "".join(f"import models.bundle.{name}\n" for name in modules)
