@@ -27,3 +27,11 @@ def test_scores_on_real_data_are_those_of_their_page(name):
     assert value == re.sub(r" \((\S+) to (\S+)\)", r" [\1, \2]", scores[best][2])
     members = [one for one in scores if one not in ("trees only", "stacker", "ensemble")]
     assert best == max(members, key=lambda one: float(scores[one][2].split()[0]))
+
+
+def test_the_demo_that_is_promoted_is_the_demo_that_was_run():
+    gain = re.search(r"its information gain is (\S+ \[\S+ \S+\]) nats", README)[1]
+    assert re.search(rf"prediction +passed +information gain {re.escape(gain)} nats", README)
+    assert re.search(rf"ensemble +\S+ \[\S+ \S+\]  {re.escape(gain.replace('+', ''))}", README)
+    ratio = re.search(r"with an annual Sharpe ratio of (\S+ \[\S+ \S+\])", README)[1]
+    assert re.search(rf"profit +FAILED +net annual Sharpe ratio {re.escape(ratio)}", README)
