@@ -15,7 +15,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils import deterministic as torch_deterministic
 
 from models.members.along import NOWHERE, Along
+from models.members.float32 import Precision
 from models.members.sequence_network import Dropout, SequenceNetwork, State
 from models.members.streams import Streams
 
@@ -37,15 +38,6 @@ if TYPE_CHECKING:
 
 VALIDATION_PARALLEL = 256
 DETERMINISTIC: Any = torch_deterministic  # a module whose one setting is added when it is imported
-FLOAT32: dict[str, Any] = {
-    "products on a GPU": torch.backends.cuda.matmul,
-    "convolutions": torch.backends.cudnn.conv,  # type: ignore[attr-defined]
-    "recurrent layers": torch.backends.cudnn.rnn,
-    "products on a processor": torch.backends.mkldnn.matmul,  # type: ignore[attr-defined]
-}
-"""Where torch computes in float32, and may be allowed to round what it multiplies: by default cuDNN is, to TF32, whose
-mantissas have 10 bits of the 23."""
-Precision = tuple[str | None, dict[str, str]]
 Weights = dict[str, Tensor]
 
 
@@ -72,26 +64,6 @@ class Curves:
         return found
 
 
-def precision() -> Precision:
-    """How torch multiplies in float32: by its older setting, which is for products alone, and by place (`FLOAT32`).
-
-    The older one is None where torch was told by place alone: it then refuses to say.
-    """
-    try:
-        older = torch.get_float32_matmul_precision()
-    except RuntimeError:
-        older = None
-    return older, {name: str(place.fp32_precision) for name, place in FLOAT32.items()}
-
-
-def set_precision(older: str | None, by_place: Mapping[str, str]) -> None:
-    """Say how torch multiplies in float32: both ways, since a GPU may refuse to where they contradict each other."""
-    if older is not None:
-        torch.set_float32_matmul_precision(older)
-    for name, one in by_place.items():
-        FLOAT32[name].fp32_precision = one
-
-
 class _Settings:
     """Torch's process-wide settings: the first fit that comes in sets them, the last one out restores them."""
 
@@ -100,7 +72,7 @@ class _Settings:
         self.inside = 0
         self.threads = 0
         self.before = (0, False, False, True)
-        self.precision: Precision = (None, {})
+        self.precision = Precision(None, None, {})
 
     def enter(self, threads: int) -> None:
         """Join those inside, once they use this many threads."""
@@ -114,8 +86,8 @@ class _Settings:
                     DETERMINISTIC.fill_uninitialized_memory,
                 )
                 self.threads = threads
-                self.precision = precision()
-                set_precision(self.precision[0] and "highest", dict.fromkeys(FLOAT32, "ieee"))
+                self.precision = Precision.now()
+                self.precision.exact().apply()
                 torch.use_deterministic_algorithms(True)
                 # Filling new tensors with NaN, so that what reads one too early repeats itself, took a tenth of a fit.
                 DETERMINISTIC.fill_uninitialized_memory = False
@@ -131,7 +103,7 @@ class _Settings:
                 torch.set_num_threads(threads)
                 torch.use_deterministic_algorithms(strict, warn_only=lenient)
                 DETERMINISTIC.fill_uninitialized_memory = fill
-                set_precision(*self.precision)
+                self.precision.apply()
                 self.changed.notify_all()
 
 

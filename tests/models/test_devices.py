@@ -22,20 +22,13 @@ from models.members import xgboost as xgboost_member
 from models.members.conformance import check_member, fit, predict
 from models.members.device import training_device
 from models.members.errors import MemberError
+from models.members.float32 import FLOAT32, Precision
 from models.members.lstm import LstmConfig, LstmMember
 from models.members.lstm_network import LstmNetwork
 from models.members.planted import planted
 from models.members.scaling import Scaler
 from models.members.sequence_network import SequenceNetwork
-from models.members.sequence_training import (
-    FLOAT32,
-    Trainer,
-    deterministic,
-    precision,
-    repeatable_cuda,
-    seeded,
-    set_precision,
-)
+from models.members.sequence_training import Trainer, deterministic, repeatable_cuda, seeded
 from models.members.streams import training_streams
 from models.members.tcn import TcnConfig, TcnMember
 from models.members.tcn_network import TcnNetwork
@@ -184,23 +177,38 @@ def by_place():
         one.fp32_precision = "tf32"
 
 
-@pytest.mark.parametrize("before", [lambda: None, by_the_old_setting, by_place], ids=["default", "old", "by place"])
+def rounded_on_a_processor():
+    torch.backends.mkldnn.fp32_precision = "bf16"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [lambda: None, by_the_old_setting, by_place, rounded_on_a_processor],
+    ids=["default", "old", "by place", "processor"],
+)
 def test_a_fit_multiplies_in_full_float32_and_leaves_torch_as_it_was(before):
-    kept, exact = precision(), dict.fromkeys(FLOAT32, "ieee")
+    kept, exact = Precision.now(), Precision("highest", False, dict.fromkeys(FLOAT32, "ieee"))
+    processor = torch.backends.mkldnn.fp32_precision
     try:
         before()
-        found = precision()
-        assert "tf32" in found[1].values(), "by default cuDNN's layers are allowed TF32"
+        found = Precision.now()
+        assert "tf32" in found.by_place.values(), "by default cuDNN's layers are allowed TF32"
         with deterministic(1):
-            assert precision() == ("highest", exact)
-            assert not torch.backends.cuda.matmul.allow_tf32  # torch asks so too, and refuses where the two disagree
+            assert Precision.now() == exact
+            # Torch asks so too, beside a fit as well, and refuses where two of its settings disagree.
+            assert not torch.backends.cuda.matmul.allow_tf32
+            assert not torch.backends.cudnn.allow_tf32
             with deterministic(1):
                 pass
-            assert precision() == ("highest", exact), "as long as another fit is inside"
-        assert precision() == found
+            assert Precision.now() == exact, "as long as another fit is inside"
+            with torch.backends.cudnn.flags(enabled=False, allow_tf32=False):
+                pass
+            assert not torch.backends.cudnn.allow_tf32
+        assert Precision.now() == found
     finally:
-        set_precision(*kept)
-    assert precision() == kept
+        torch.backends.mkldnn.fp32_precision = processor
+        kept.apply()
+    assert Precision.now() == kept
 
 
 def test_bfloat16_on_a_gpu_is_refused_for_the_lstm_and_for_it_alone():
