@@ -67,6 +67,9 @@ SEES: dict[str, Callable[[], bool]] = {"torch": torch_sees_cuda, "xgboost": xgbo
 
 
 def check_device(asked: Device, library: str) -> None:
-    """Refuse a GPU that a library does not see, as its member's fit would; errors as `training_device`."""
-    if asked == "cuda":
+    """Refuse a GPU that a library does not see, as its member's fit would; errors as `training_device`.
+
+    A library that is not in `SEES` is not asked: its member's fit decides.
+    """
+    if asked == "cuda" and library in SEES:
         training_device(asked, SEES[library], library)

@@ -175,11 +175,15 @@ def studentised_sharpe_difference(
 
 
 def _block_errors(drawn: Floats, block: int) -> tuple[Floats, Floats]:
-    """The difference of Sharpe ratios in each draw and its error over the draw's blocks; from (2, draws, rows)."""
+    """The difference of Sharpe ratios in each draw and its error over the draw's blocks; from (2, draws, rows).
+
+    NaN where the returns of one do not vary.
+    """
     rows = drawn.shape[2]
     mean, deviation = drawn.mean(axis=2, keepdims=True), drawn.std(axis=2, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a draw in which a strategy's returns do not vary: NaN
-        scaled, ratio = (drawn - mean) / deviation, mean / deviation
+    constant = deviation <= 1e-9 * np.abs(drawn).max(axis=2, keepdims=True)
+    deviation = np.where(constant, np.nan, deviation)
+    scaled, ratio = (drawn - mean) / deviation, mean / deviation
     influence = scaled - ratio / 2.0 * (scaled**2 - 1.0)
     difference = (influence[0] - influence[1]).reshape(drawn.shape[1], -1, block).sum(axis=2)
     error = np.sqrt((difference**2).sum(axis=1)) / rows

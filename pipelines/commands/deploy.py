@@ -47,12 +47,14 @@ def deploy(
 
     place, plan = open_workspace(workspace), load_plan(config.resolve())
     prefect_settings.configure(place)
+    from prefect.settings import PREFECT_API_URL
+
+    at_server = bool(PREFECT_API_URL.value())  # of the environment, a profile, or a .env file here
     if not serve:
         name = registered(plan, place)
-        at_server = bool(os.environ.get("PREFECT_API_URL"))
         typer.echo(what_runs_it(name, plan, at_server, "" if place == Workspace.default() else str(place.root)))
         return
-    if os.environ.get("PREFECT_API_URL"):
+    if at_server:
         stay(plan, place)
         return
     from pipelines.commands.ui import prefect_plan

@@ -23,7 +23,8 @@ def configurations(contenders: Sequence[Contender]) -> Section:
     names = dict.fromkeys(name for one in found for name in one)
     differing = [name for name in names if len({one.get(name) for one in found}) > 1]
     rows = tuple((name, *(one.get(name, NOT_SET) for one in found)) for name in differing)
-    sentence = f"{len(names) - len(differing):,} of {len(names):,} settings are equal."
+    equal = f"{len(names) - len(differing):,} of {len(names):,} settings are equal"
+    sentence = f"{equal}; what a member's table leaves out is this version's default."
     tables = (Table(("setting", *labels), rows),) if rows else ()
     return Section("Configurations", (sentence,), _only_some_have(labels, configs), tables)
 

@@ -23,7 +23,7 @@ from pipelines.stages.score import test_rows
 
 
 def check_burn_in(config: RunConfig, facts: DataFacts) -> None:
-    """Refuse a burn-in that reaches further back than the first test has bars before it; known before any feature is.
+    """Refuse a burn-in that is longer than a training window and its gap; known before any feature is.
 
     Raises
     ------
@@ -35,8 +35,8 @@ def check_burn_in(config: RunConfig, facts: DataFacts) -> None:
         most = min(most, (parse_interval(config.validation.train) + config.gap_ns) // config.data.interval_ns)
     if config.ensemble.burn_in > most:
         raise StageError(
-            f"ensemble.burn_in is {config.ensemble.burn_in:,} rows, but before the first test window there are at most "
-            f"{most:,} bars: lower it, or lengthen validation.train"
+            f"ensemble.burn_in is {config.ensemble.burn_in:,} rows, and a training window with its gap has {most:,} "
+            "bars at most: lower it, or lengthen validation.train"
         )
 
 
@@ -69,9 +69,9 @@ def answered(panel: Panel, window: Window, burn_in: int) -> NDArray[np.int64]:
 
 
 def check_combining(config: RunConfig, panel: Panel, windows: Sequence[Window]) -> None:
-    """Refuse folds that give the stacker or the calibration too little to learn from.
+    """Refuse folds that give the ensemble's method or the calibration too little to learn from.
 
-    The stacker of the second fold has the answers of the first, the calibration of the third those of the second: each
+    The ensemble of the second fold has the answers of the first, the calibration of the third those of the second: each
     later one has more.
 
     Raises
@@ -87,17 +87,28 @@ def check_combining(config: RunConfig, panel: Panel, windows: Sequence[Window]) 
                 f"in fold {window.index + 1} no decision has the {burn_in:,} rows with every feature before it that "
                 "ensemble.burn_in asks for: lower it, fill the holes in the data, or raise features.max_gap"
             )
-    for number, what in ((0, "the stacker"), (1, "the calibration")):
-        known = found[number][samples.t1[found[number]] < windows[number + 1].test_start]
-        if len(np.unique(samples.label[known])) < 2:
+    known = [
+        index[samples.t1[index] < following.test_start] for index, following in zip(found, windows[1:], strict=False)
+    ]
+    for number, what in _learners(config):
+        of = samples.label[known[number]]
+        if len(np.unique(of)) < 2:
             raise StageError(
                 f"{what} needs decisions of both classes in fold {number + 1} whose labels were known before fold "
-                f"{number + 2}; of {len(known):,} there {int((samples.label[known] > 0).sum()):,} are 1: use fewer "
-                "folds, or bring more data"
+                f"{number + 2}; of {len(of):,} there {int((of > 0).sum()):,} are 1: use fewer folds, or bring more data"
             )
-    rows = float(samples.weight[known].sum())
+    rows = float(samples.weight[known[1]].sum())
     if config.ensemble.calibration == "isotonic" and rows < ISOTONIC_ROWS:
         raise StageError(
             f'ensemble.calibration is "isotonic", which needs {ISOTONIC_ROWS:,} effective rows; the third fold has '
             f'{rows:,.0f} of the second to learn from: take "platt" or "auto", use fewer folds, or bring more data'
         )
+
+
+def _learners(config: RunConfig) -> tuple[tuple[int, str], ...]:
+    """What learns from one fold alone, by the fold's place; a plain mean, and no calibration, learn nothing."""
+    method, calibration = config.ensemble.method, config.ensemble.calibration
+    return (
+        *([] if method == "mean" else [(0, f'ensemble.method "{method}"')]),
+        *([] if calibration == "none" else [(1, f'ensemble.calibration "{calibration}"')]),
+    )

@@ -2,7 +2,7 @@
 
 In MLflow anybody can move or remove an alias with a click. Serving reads the store alone, so that reaches no market;
 but whoever looks at MLflow then believes what is not so. A run that was killed before its tracking, or an MLflow that
-did not answer, leaves an alias where it was before: that is told as what it is.
+did not answer, leaves an alias where it was before: where MLflow shows that, both causes are told.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def differences(
     Parameters
     ----------
     history
-        Of the model's aliases: where MLflow shows one where it was before, nobody moved it.
+        Of the model's aliases: where MLflow shows one where it was before, nobody need have moved it.
     remedy
         By a bundle's digest: how to have MLflow show it.
 
@@ -108,7 +108,8 @@ def differences(
         shows = f"{name} @{alias} at its version {version} (bundle {digest[:12] or 'unknown'})"
         if record is not None and (alias, digest) in earlier:
             said.append(
-                f"MLflow is behind: it shows {shows}, but the model store {_has(record)}; {remedy(record.digest)}"
+                f"MLflow shows {shows}, where it was before, but the model store {_has(record)}: MLflow was not told, "
+                f"or it was moved back by hand, which is not obeyed; {remedy(record.digest)}"
             )
             continue
         has = "has no such alias" if record is None else _has(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from pipelines.workspace import Workspace
 
@@ -15,5 +16,5 @@ def track_command(folder: Path, workspace: Workspace) -> str:
     >>> track_command(Path("w/runs/r"), Workspace(Path("w")))
     '`bot4 track w/runs/r --workspace w`'
     """
-    root = "" if workspace == Workspace.default() else f" --workspace {workspace.root}"
-    return f"`bot4 track {folder}{root}`"
+    root = "" if workspace == Workspace.default() else f" --workspace {quote(str(workspace.root))}"
+    return f"`bot4 track {quote(str(folder))}{root}`"

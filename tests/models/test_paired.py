@@ -131,7 +131,7 @@ def test_strategies_that_differ_on_hardly_a_row_are_refused_without_a_warning():
     idle[[3, 150]] = 0.1, -0.2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for other, rows in ((nearly, 1), (idle, 200)):
+        for other, rows in ((nearly, 1), (idle, 200), (idle + 0.1, 200)):
             with pytest.raises(ModelError, match=f"differ on {rows} of 200 rows, and in .* of 199 draws do not differ"):
                 studentised_sharpe_difference(one, other, 5, 199, np.random.default_rng(1))
 

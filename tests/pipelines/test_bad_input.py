@@ -258,7 +258,7 @@ LATER = {
     ),
     "a burn-in longer than a training window": (
         changed("[laboratory]", "[ensemble]\nburn_in = 5761\n[laboratory]"),
-        ("ensemble.burn_in is 5,761 rows", "at most 5,760 bars", "lengthen validation.train"),
+        ("ensemble.burn_in is 5,761 rows", "has 5,760 bars at most", "lengthen validation.train"),
     ),
     "a GPU that is not there": (
         with_line("members.lstm", 'device = "cuda"'),

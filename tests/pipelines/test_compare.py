@@ -274,7 +274,9 @@ def test_only_what_differs_is_listed(two):
     assert list(settings.tables[0].rows) == [("seed", "1", "9"), ("members.lstm.hidden", "48", "64")]
     defaults = [len(one) for one in with_defaults({"lstm": {}, "lightgbm": {}}).values()]
     count = 4 + sum(defaults)  # name, seed, symbols, interval
-    assert settings.sentences == (f"{count - 2} of {count} settings are equal.",)
+    assert settings.sentences == (
+        f"{count - 2} of {count} settings are equal; what a member's table leaves out is this version's default.",
+    )
     assert settings.points == ()
     features = sections["Features"]
     assert features.points == ("rich against plain: sma_3 added, return_8 removed",)

@@ -30,6 +30,11 @@ def blind(monkeypatch):
     return asked
 
 
+def test_a_library_that_is_not_known_is_asked_by_its_member_s_fit_alone(blind):
+    device.check_device("cuda", "jax")
+    assert blind == []
+
+
 def test_a_gpu_is_asked_for_by_the_member_that_wants_it_and_its_own_library(blind):
     check_devices(config(lstm={}, xgboost={"device": "auto"}, lightgbm={}, linear={}))
     assert blind == []

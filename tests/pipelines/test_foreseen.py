@@ -85,14 +85,18 @@ def test_a_burn_in_that_leaves_a_fold_without_answers_is_refused(planted):
         check_combining(asked, found.panel, windows_of(config, found.panel))
 
 
-@pytest.mark.parametrize(("fold", "what"), [(0, "the stacker"), (1, "the calibration")])
-def test_a_fold_of_one_class_is_refused_where_something_learns_from_it(planted, fold, what):
+@pytest.mark.parametrize(
+    ("fold", "what", "without"),
+    [(0, 'ensemble.method "stack"', {"method": "mean"}), (1, 'ensemble.calibration "platt"', {"calibration": "none"})],
+)
+def test_a_fold_of_one_class_is_refused_where_something_learns_from_it(planted, fold, what, without):
     config, found = planted
     windows, samples = windows_of(config, found.panel), found.panel.samples
     inside = (samples.t0 >= windows[fold].test_start) & (samples.t0 < windows[fold].test_stop)
     rising = replace(found.panel, samples=replace(samples, label=np.where(inside, 1, samples.label)))
     with pytest.raises(StageError, match=rf"{what} needs decisions of both classes in fold {fold + 1}"):
         check_combining(config, rising, windows)
+    check_combining(with_ensemble(config, **without), rising, windows)
 
 
 @pytest.mark.parametrize(("interval", "most"), [("15m", 31 * 96), ("dollar-1000000", 50_000)])
@@ -103,5 +107,5 @@ def test_a_burn_in_longer_than_what_is_before_the_first_test_is_refused_by_the_d
     assert config.validation.train == "31d"
     facts = DataFacts((SeriesFacts("A", "", 50_000, 0, 1), SeriesFacts("B", "", 40_000, 0, 1)), 1)
     check_burn_in(with_ensemble(config, burn_in=most), facts)
-    with pytest.raises(StageError, match=rf"burn_in is {most + 1:,} rows, .* at most {most:,} bars: lower it"):
+    with pytest.raises(StageError, match=rf"burn_in is {most + 1:,} rows, .* has {most:,} bars at most: lower it"):
         check_burn_in(with_ensemble(config, burn_in=most + 1), facts)

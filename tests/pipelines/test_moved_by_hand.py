@@ -106,14 +106,13 @@ def untold(tmp_path):
     return workspace, client
 
 
-def test_an_mlflow_that_was_not_told_is_behind_and_what_is_said_puts_it_right(untold):
-    """Killed before its tracking, or MLflow was down: nobody moved anything."""
+def test_an_mlflow_that_was_not_told_is_told_from_and_what_is_said_puts_it_right(untold):
+    """Killed before its tracking, or MLflow was down: nobody need have moved anything."""
     workspace, _ = untold
     (said,) = moved_by_hand(workspace, "tiny")
     command = f"`bot4 track {workspace.runs / 'run2'} --workspace {workspace.root}`"
-    for words in ("MLflow is behind", "tiny @champion at its version 1", "has it at version 2", command):
+    for words in ("MLflow was not told", "tiny @champion at its version 1", "has it at version 2", command):
         assert words in said
-    assert "hand" not in said
     result = RunResult.load(workspace.runs / "run2")
     replace(result, name="tiny", bundle=replace(result.bundle, name="tiny", version=2)).save(workspace.runs / "run2")
     done = bot4(*command.strip("`").split()[1:])
@@ -121,11 +120,12 @@ def test_an_mlflow_that_was_not_told_is_behind_and_what_is_said_puts_it_right(un
     assert moved_by_hand(workspace, "tiny") == ()
 
 
-def test_a_move_to_what_the_alias_never_showed_is_by_hand(untold):
+def test_a_move_to_what_the_alias_never_showed_is_by_hand_and_one_back_may_be(untold):
     workspace, client = untold
     client.set_registered_model_alias("tiny", "challenger", "2")
-    said = moved_by_hand(workspace, "tiny")
-    assert sorted("moved by hand" in one for one in said) == [False, True]
+    champion, challenger = sorted(moved_by_hand(workspace, "tiny"), key=lambda one: "@challenger" in one)
+    assert "it was moved by hand, and is not obeyed" in challenger
+    assert "MLflow was not told, or it was moved back by hand, which is not obeyed" in champion
 
 
 def test_an_alias_that_was_removed_in_mlflow_is_told(place):
