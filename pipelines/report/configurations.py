@@ -16,17 +16,24 @@ MEMBER = "members."
 
 
 def configurations(contenders: Sequence[Contender]) -> Section:
-    """One row a setting that differs, one column a run; first, which tables some runs have and others have not."""
+    """One row a setting that differs, one column a run; first, which tables some runs have and others have not.
+
+    Settings that differ only because a run has not their table stand in a table of their own, behind the others.
+    """
     labels = [one.label for one in contenders]
     configs = [completed(one.result.config) for one in contenders]
     found = [dict(flattened(one)) for one in configs]
     names = dict.fromkeys(name for one in found for name in one)
     differing = [name for name in names if len({one.get(name) for one in found}) > 1]
-    rows = tuple((name, *(one.get(name, NOT_SET) for one in found)) for name in differing)
+    shared: list[tuple[str, ...]] = []
+    alone: list[tuple[str, ...]] = []
+    for name in differing:
+        among_those = {one.get(name) for one, config in zip(found, configs, strict=True) if _has_table_of(config, name)}
+        (shared if len(among_those) > 1 else alone).append((name, *(one.get(name, NOT_SET) for one in found)))
     equal = f"{len(names) - len(differing):,} of {len(names):,} settings are equal"
     sentence = f"{equal}; what a member's table leaves out is this version's default."
-    tables = (Table(("setting", *labels), rows),) if rows else ()
-    return Section("Configurations", (sentence,), _only_some_have(labels, configs), tables)
+    shown = tuple(Table(("setting", *labels), tuple(rows)) for rows in (shared, alone) if rows)
+    return Section("Configurations", (sentence,), _only_some_have(labels, configs), shown)
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +76,10 @@ def table_names(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
         if isinstance(value, Mapping):
             yield f"{prefix}{key}"
             yield from table_names(value, f"{prefix}{key}.")
+
+
+def _has_table_of(config: Mapping[str, Any], setting: str) -> bool:
+    return "." not in setting or setting.rpartition(".")[0] in table_names(config)
 
 
 def _only_some_have(labels: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
